@@ -1,0 +1,1 @@
+"""The connectors that ship with OpenLockbox, registered like any other."""
