@@ -1,0 +1,1 @@
+"""What the first migration makes, one module a concept. Frozen: never edit after a release."""

@@ -1,0 +1,1 @@
+"""Mail over SMTP: templates, rendering and sending. What is sent when is the outbox's business, not decided here."""

@@ -1,0 +1,254 @@
+"""How a use case runs: who calls, in one transaction, and with every refusal written down. Knows no use case.
+
+A command that raises has rolled back. Its refusal is then appended in a transaction of its own and raised again; if even
+that fails, the answer is RecordUnavailable (HTTP 503), never a silent "no".
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Concatenate, Final, ParamSpec, TypeVar
+
+from openlockbox.connectors.registry import Registry
+from openlockbox.domain.errors import (
+    ConcurrentUpdate,
+    LockboxError,
+    NotFound,
+    NotSignedIn,
+    RecordUnavailable,
+    ScopeMissing,
+)
+from openlockbox.domain.events import Event
+from openlockbox.domain.ids import ActorId, CorrelationId, PrincipalId, ResourceId, TenantId, principal_actor
+from openlockbox.domain.lockbox_request import ACCESS_DURATION, CUSTOMER_QUEUE_TIME
+from openlockbox.domain.principal import Principal, PrincipalState, Roles
+from openlockbox.services.ports import Database, Keys, PolicyEngine, SignInMethod, UnitOfWork
+
+log = logging.getLogger(__name__)
+
+TRIES: Final = 3  # a command that met a concurrent change runs again on what is there now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The settings that the use cases read. Both times are kept per request when it is made."""
+
+    base_url: str
+    queue_time: timedelta = CUSTOMER_QUEUE_TIME
+    access_duration: timedelta = ACCESS_DURATION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockbox:
+    """Everything a use case needs, wired once in `openlockbox.bootstrap`."""
+
+    database: Database
+    policy: PolicyEngine
+    keys: Keys
+    sign_in: SignInMethod
+    registry: Registry
+    rules: Rules
+    clock: Callable[[], datetime]
+    new_id: Callable[[str], str]  # prefix -> unguessable id
+    new_secret: Callable[[], str]  # 256 bits, URL-safe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whoever calls, as the edge knows them. Roles are not here: they are read inside the transaction."""
+
+    principal_id: PrincipalId
+    mfa_at: datetime | None
+    scopes: frozenset[str] | None = None  # None: all, as in the portal
+    via: str = "portal"  # "portal" | "api"
+
+
+@dataclass(slots=True, kw_only=True)
+class About:
+    """What an attempt is about, as far as it got: a refusal is logged where this points."""
+
+    tenant_id: TenantId | None = None
+    subject: str = ""
+    resource_id: ResourceId | None = None
+    correlation_id: CorrelationId = field(default=CorrelationId(""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One command in progress."""
+
+    lockbox: Lockbox
+    uow: UnitOfWork
+    now: datetime
+    caller: Caller
+    principal: Principal
+    roles: Roles
+    about: About
+
+    def concerns(
+        self,
+        tenant_id: TenantId,
+        subject: str,
+        *,
+        correlation_id: str,
+        resource_id: ResourceId | None = None,
+    ) -> None:
+        """Say what the command is about, as soon as it is known."""
+        self.about.tenant_id = tenant_id
+        self.about.subject = subject
+        self.about.correlation_id = CorrelationId(correlation_id)
+        self.about.resource_id = resource_id
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """Return the tenant that the command concerns."""
+        if self.about.tenant_id is None:
+            raise AssertionError("nothing is concerned yet")
+        return self.about.tenant_id
+
+    def record(
+        self,
+        code: str,
+        *,
+        detail: Mapping[str, str] | None = None,
+        personal: Mapping[str, str] | None = None,
+        subject: str | None = None,
+        actor: ActorId | None = None,
+    ) -> None:
+        """Append an event about what `concerns` named; the caller is the actor unless another is given."""
+        names = {"actor_name": self.principal.name} if actor is None else {}
+        self.uow.activity.append(
+            Event(
+                code=code,
+                tenant_id=self.tenant_id,
+                actor=actor or principal_actor(self.principal.id),
+                subject=subject or self.about.subject,
+                resource_id=self.about.resource_id,
+                correlation_id=self.about.correlation_id,
+                detail=dict(detail or {}) | {"via": self.caller.via},
+                personal=names | dict(personal or {}),
+            ),
+            at=self.now,
+        )
+
+
+def begin(lockbox: Lockbox, uow: UnitOfWork, caller: Caller, about: About, *, scope: str) -> Work:
+    """Resolve the caller inside the transaction.
+
+    Raises:
+        NotSignedIn: unknown or disabled.
+        ScopeMissing: the personal token does not reach this.
+    """
+    try:
+        principal = uow.principals.get(caller.principal_id)
+    except NotFound:
+        raise NotSignedIn from None
+    about.tenant_id = principal.tenant_id
+    about.subject = f"principal:{principal.id}"
+    about.correlation_id = CorrelationId(principal.id)
+    if principal.state is not PrincipalState.ACTIVE:
+        raise NotSignedIn
+    if caller.scopes is not None and scope not in caller.scopes:
+        raise ScopeMissing(scope=scope)
+    return Work(
+        lockbox=lockbox,
+        uow=uow,
+        now=lockbox.clock(),
+        caller=caller,
+        principal=principal,
+        roles=Roles(uow.principals.roles(principal.id)),
+        about=about,
+    )
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+UseCase = Callable[Concatenate[Work, P], T]
+Callable_ = Callable[Concatenate[Lockbox, Caller, P], T]
+
+
+def command(action: str, *, scope: str) -> Callable[[UseCase[P, T]], Callable_[P, T]]:
+    """Make a use case of a function on `Work`: one transaction, committed when it returns, refusals recorded as `action`.refused.
+
+    A function that must keep what it did and still refuse calls `work.uow.commit()` before it raises.
+    """
+
+    def wrap(body: UseCase[P, T]) -> Callable_[P, T]:
+        @functools.wraps(body)
+        def run(lockbox: Lockbox, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            for attempt in range(1, TRIES + 1):
+                about = About()
+                try:
+                    with lockbox.database.unit_of_work() as uow:
+                        work = begin(lockbox, uow, caller, about, scope=scope)
+                        result = body(work, *args, **kwargs)
+                        uow.commit()
+                        return result
+                except ConcurrentUpdate as refusal:
+                    if attempt == TRIES:
+                        record_refusal(lockbox, caller, action, about, refusal)
+                        raise
+                except LockboxError as refusal:
+                    record_refusal(lockbox, caller, action, about, refusal)
+                    raise
+            raise AssertionError("unreachable: the last try returns or raises")
+
+        return run
+
+    return wrap
+
+
+def query(action: str, *, scope: str) -> Callable[[UseCase[P, T]], Callable_[P, T]]:
+    """Make a read of a function on `Work`. It commits nothing; a refused look is recorded like a refused command."""
+
+    def wrap(body: UseCase[P, T]) -> Callable_[P, T]:
+        @functools.wraps(body)
+        def run(lockbox: Lockbox, caller: Caller, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            about = About()
+            try:
+                with lockbox.database.unit_of_work(read_only=True) as uow:
+                    return body(begin(lockbox, uow, caller, about, scope=scope), *args, **kwargs)
+            except LockboxError as refusal:
+                record_refusal(lockbox, caller, action, about, refusal)
+                raise
+
+        return run
+
+    return wrap
+
+
+def record_refusal(lockbox: Lockbox, caller: Caller, action: str, about: About, refusal: LockboxError) -> None:
+    """Append `action`.refused in a transaction of its own. A caller nobody knows is counted at sign-in, not here.
+
+    Raises:
+        RecordUnavailable: the log cannot be written.
+    """
+    tenant_id = about.tenant_id
+    if tenant_id is None:
+        log.info("refused %s code=%s caller unresolved", action, refusal.code)
+        return
+    try:
+        with lockbox.database.unit_of_work() as uow:
+            uow.activity.append(
+                Event(
+                    code=f"{action}.refused",
+                    tenant_id=tenant_id,
+                    actor=principal_actor(caller.principal_id),
+                    subject=about.subject,
+                    resource_id=about.resource_id,
+                    correlation_id=about.correlation_id,
+                    detail={"code": refusal.code, "via": caller.via} | _stable(refusal.params),
+                ),
+                at=lockbox.clock(),
+            )
+            uow.commit()
+    except Exception as error:
+        log.exception("refusal not recorded action=%s code=%s", action, refusal.code)
+        raise RecordUnavailable from error
+
+
+def _stable(params: Mapping[str, str]) -> dict[str, str]:
+    """Keep of a refusal's parameters what may stand in the log for ever: stable words, nothing that a person typed."""
+    return {name: value for name, value in params.items() if name in {"state", "scope", "field"}}
