@@ -17,6 +17,7 @@ CorrelationId = NewType("CorrelationId", str)
 ActorId = NewType("ActorId", str)  # "principal:<id>", "gateway:<id>" or one of the constants below
 
 CLOCK = ActorId("clock")  # what becomes true by time alone
+NOBODY = ActorId("nobody")  # an attempt by somebody who could not be told apart
 OPERATOR_COMMAND = ActorId("command-line")  # the operator at the provider's own console
 
 

@@ -76,6 +76,9 @@ class Gatekeeper(Protocol):
             ConnectionRefused: `grant_unavailable` when the control plane cannot be asked.
         """
 
+    def refuse(self, admitted: Admitted, code: str) -> None:
+        """Have it recorded that the front refused an admitted connection, for example for a wrong password."""
+
     async def start(self, admitted: Admitted, *, client_address: str) -> LiveSession:
         """Record `session.started` with the control plane and open the recording, before a byte goes upstream.
 

@@ -74,6 +74,15 @@ class ControlPlane:
         body = {"grant_id": grant_id, "front": front, "client_address": client_address, "at": encode_instant(at)}
         await self._call("POST", f"/gateway/v1/sessions/{session_id}/start", body)
 
+    async def report_refusal(self, session_id: str, *, code: str, client_address: str) -> None:
+        """Have a refused connection recorded. Once, as good as it goes: the gateway's own log has it anyway.
+
+        Raises:
+            ControlPlaneUnavailable, ControlPlaneRefused: see these.
+        """
+        body = {"code": code, "client_address": client_address}
+        await self._call("POST", f"/gateway/v1/sessions/{session_id}/refused", body)
+
     async def end_session(self, event: EndEvent) -> None:
         """Report an end. Idempotent, so it is repeated until taken.
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -29,6 +30,9 @@ _TOO_LATE: Final = {
     "lease_stale": EndReason.LEASE_LOST,
     "gateway_stopping": EndReason.GATEWAY_STOPPED,
 }
+
+
+MAX_REPORTED: Final = 4_096  # refusals remembered, so that a replayed token does not flood the customer's log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,8 @@ class CoreGatekeeper:
         self._recordings, self._recording_key, self._secrets = recordings, recording_key, secrets
         self._limits, self._ended = limits, ended
         self._opening: dict[str, str] = {}  # session id to grant id, while the control plane is asked
-        self._tasks: set[asyncio.Task[EndReason]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._reported: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._stopping = False
 
     def stop(self) -> None:
@@ -95,9 +100,42 @@ class CoreGatekeeper:
             admitted = self._admission.admit(token, front=front)
         except ConnectionRefused as refused:
             log.warning("connection.refused", code=refused.code, front=front, detail=refused.__cause__)
+            self._report_refusal(token, refused.code)
             raise
         log.info("connection.admitted", session_id=admitted.session_id, grant_id=admitted.grant.grant_id, front=front)
         return admitted
+
+    def refuse(self, admitted: Admitted, code: str) -> None:
+        """Have it recorded that the front refused an admitted connection."""
+        log.warning("connection.refused", code=code, front=admitted.front, session_id=admitted.session_id)
+        self._report(admitted.session_id, code)
+
+    def _report_refusal(self, token: str, code: str) -> None:
+        try:
+            session_id = self._admission.read_token(token).jti
+        except ConnectionRefused:
+            return  # not a token of ours: it names nobody's log, and anybody could send any number of them
+        self._report(session_id, code)
+
+    def _report(self, session_id: str, code: str) -> None:
+        """Tell the control plane of a refused token that the provider did sign, each reason once a token."""
+        if (session_id, code) in self._reported:
+            return
+        self._reported[session_id, code] = None
+        while len(self._reported) > MAX_REPORTED:
+            self._reported.popitem(last=False)
+        self._keep(self._send_refusal(session_id, code))
+
+    async def _send_refusal(self, session_id: str, code: str) -> None:
+        try:
+            await self._control_plane.report_refusal(session_id, code=code, client_address="")
+        except (ControlPlaneUnavailable, ControlPlaneRefused) as error:
+            log.warning("connection.refusal_not_reported", session_id=session_id, code=code, detail=error)
+
+    def _keep(self, work: Coroutine[None, None, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def credential(self, secret_ref: str) -> Credential:
         """Load a secret of this gateway.
@@ -127,14 +165,14 @@ class CoreGatekeeper:
             raise
         except ConnectionRefused as refused:
             log.warning("session.refused", code=refused.code, session_id=admitted.session_id)
+            if refused.code != "session_not_recorded":  # the control plane knows its own refusals
+                self._report(admitted.session_id, refused.code)
             raise
         return session
 
     def _close_abandoned(self, steps: "asyncio.Task[RunningSession]") -> None:
         if not steps.cancelled() and steps.exception() is None:
-            task = asyncio.get_running_loop().create_task(steps.result().close(EndReason.CLIENT_CLOSED))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(steps.result().close(EndReason.CLIENT_CLOSED))
 
     def _check_running(self) -> None:
         if self._stopping:

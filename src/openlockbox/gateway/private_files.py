@@ -17,12 +17,13 @@ class UnsafeFile(OSError):
 
 
 def make_private_directory(path: Path) -> None:
-    """Make a directory with mode 0700, or check the one that is there.
+    """Make a directory with mode 0700, and those above it that are missing, or check the one that is there.
 
     Raises:
         UnsafeFile: it belongs to another account, or others may enter.
     """
-    path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    for directory in (*reversed(path.parents), path):  # `parents=True` would leave the upper ones open to others
+        directory.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
     check_private(path.stat(), path)
 
 

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from openlockbox.domain.errors import InvalidInput, LockboxError, NotFound, SignInFailed, Throttled
 from openlockbox.domain.events import Event
-from openlockbox.domain.ids import ActorId, CorrelationId, PrincipalId, principal_actor
+from openlockbox.domain.ids import NOBODY, ActorId, CorrelationId, PrincipalId, principal_actor
 from openlockbox.domain.principal import Principal, PrincipalState
 from openlockbox.services.ports import PersonalToken, Presented, SignIn
 from openlockbox.services.service_requests import clean
@@ -19,8 +19,10 @@ IDLE_TIME: Final = timedelta(hours=2)
 TOUCH_EVERY: Final = timedelta(minutes=1)  # a write a minute, not a write a page
 TOKEN_TIME: Final = timedelta(days=90)
 UNKNOWN_NAME_WINDOW: Final = timedelta(minutes=1)  # sign-in failures of unknown names are logged once a minute, counted
+# "profile.write" is no scope of a token: tokens are made, and profiles changed, in the portal only.
 SCOPES: Final = (
     "profile.read",
+    "tokens.revoke",
     "service_requests.read",
     "service_requests.write",
     "elevation.request",
@@ -89,14 +91,14 @@ def _record_failure(lockbox: Lockbox, presented: Presented, refusal: LockboxErro
         known = uow.principals.find_by_mail(presented.mail)
         if known is not None:
             event = _account_event("sign_in.failed", known, code=refusal.code, source=presented.source)
-            uow.activity.append(replace(event, actor=ActorId("nobody")), at=now)
+            uow.activity.append(replace(event, actor=NOBODY), at=now)
         elif uow.identity.count_attempt("unknown-names", at=now, window=UNKNOWN_NAME_WINDOW) == 1:
             provider = uow.tenants.provider()
             uow.activity.append(
                 Event(
                     code="sign_in.failed",
                     tenant_id=provider.id,
-                    actor=ActorId("nobody"),
+                    actor=NOBODY,
                     subject="unknown names",
                     correlation_id=CorrelationId("sign-in"),
                     detail={"code": refusal.code},
@@ -185,7 +187,7 @@ def create_token(work: Work, *, name: str, scopes: frozenset[str]) -> tuple[Pers
     return token, secret
 
 
-@command("token.revoke", scope="profile.write")
+@command("token.revoke", scope="tokens.revoke")
 def revoke_token(work: Work, *, token_id: str) -> None:
     """Revoke one's own token.
 

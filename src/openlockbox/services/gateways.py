@@ -3,7 +3,6 @@
 They prove themselves by signature, which the edge has checked before it calls.
 """
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,7 +14,7 @@ from openlockbox.domain.errors import GatewayRefused, GrantNotUsable, LockboxErr
 from openlockbox.domain.events import Event
 from openlockbox.domain.gateway import Gateway
 from openlockbox.domain.grant import Grant, is_usable
-from openlockbox.domain.ids import CorrelationId, GatewayId, GrantId, SessionId, gateway_actor
+from openlockbox.domain.ids import NOBODY, CorrelationId, GatewayId, GrantId, SessionId, gateway_actor
 from openlockbox.domain.session import EndReason, Session
 from openlockbox.grants.revocations import Revocation, RevocationList, seal_revocations
 from openlockbox.services.ports import UnitOfWork
@@ -44,9 +43,20 @@ def enrol(lockbox: Lockbox, *, code_sha256: str, enrolment: Enrolment) -> tuple[
     now = lockbox.clock()
     with lockbox.database.unit_of_work() as uow:
         found = uow.gateways.find_by_code(code_sha256) if code_sha256 else None
-        if found is None or found.public_key or not hmac.compare_digest(found.enrolment_code_sha256, code_sha256):
-            raise GatewayRefused
-        if found.enrolment_ends_at is None or now >= found.enrolment_ends_at:
+        if found is None or found.enrolment_ends_at is None or now >= found.enrolment_ends_at or found.public_key:
+            subject = "unknown code" if found is None else f"gateway:{found.id}"
+            uow.activity.append(
+                Event(
+                    code="gateway.enrol.refused",
+                    tenant_id=uow.tenants.provider().id,
+                    actor=NOBODY,
+                    subject=subject,
+                    correlation_id=CorrelationId(subject),
+                    detail={"code": GatewayRefused.code},
+                ),
+                at=now,
+            )
+            uow.commit()
             raise GatewayRefused
         enrolled = replace(
             found,
@@ -167,9 +177,9 @@ def start_session(
         with lockbox.database.unit_of_work() as uow:
             offered = uow.sessions.get(session_id, lock=True)
             grant = uow.grants.get(offered.grant_id, lock=True)
+            about.append((grant, f"session:{offered.id}"))
             if offered.gateway_id != gateway.id:
                 raise NotFound
-            about.append((grant, f"session:{offered.id}"))
             if offered.grant_id != grant_id or offered.front != front:
                 raise GatewayRefused
             if not is_usable(grant, now):
@@ -219,7 +229,12 @@ def end_session(
     now = lockbox.clock()
     with lockbox.database.unit_of_work() as uow:
         session = uow.sessions.get(session_id, lock=True)
+        grant = uow.grants.get(session.grant_id)
         if session.gateway_id != gateway.id:
+            detail = {"code": NotFound.code}
+            event = _event("session.end.refused", grant, gateway, subject=f"session:{session.id}", detail=detail)
+            uow.activity.append(event, at=now)
+            uow.commit()
             raise NotFound
         if session.state is sessions.SessionState.TERMINATED:
             return session
@@ -233,7 +248,6 @@ def end_session(
             recording_chunks=recording_chunks,
         )
         uow.sessions.replace(session, ended)
-        grant = uow.grants.get(session.grant_id)
         uow.activity.append(
             _event(
                 "session.terminated",
@@ -253,6 +267,31 @@ def end_session(
         )
         uow.commit()
     return ended
+
+
+def record_refused_connection(
+    lockbox: Lockbox, gateway: Gateway, *, session_id: SessionId, code: str, client_address: str
+) -> None:
+    """Record that the gateway refused a connection for this offer, with the gateway's own stable code.
+
+    Raises:
+        NotFound: not a session of this gateway.
+    """
+    now = lockbox.clock()
+    with lockbox.database.unit_of_work() as uow:
+        session = uow.sessions.get(session_id)
+        if session.gateway_id != gateway.id:
+            raise NotFound
+        event = _event(
+            "session.connect.refused",
+            uow.grants.get(session.grant_id),
+            gateway,
+            subject=f"session:{session.id}",
+            detail={"code": code},
+            personal={"client_address": client_address} if client_address else {},
+        )
+        uow.activity.append(event, at=now)
+        uow.commit()
 
 
 def _event(

@@ -7,7 +7,7 @@ from openlockbox.domain import jit_request as jit
 from openlockbox.domain import lockbox_request as core
 from openlockbox.domain.elevation import Elevation, Permission
 from openlockbox.domain.errors import NotFound, ResourceNotReachable
-from openlockbox.domain.ids import PrincipalId, RequestId
+from openlockbox.domain.ids import PrincipalId, RequestId, principal_actor
 from openlockbox.domain.jit_request import Allowed, JitRequest
 from openlockbox.domain.lockbox_request import LockboxRequest
 from openlockbox.domain.principal import PROVIDER_ROLES, Principal, PrincipalState
@@ -185,6 +185,8 @@ def notify_customer(
     work.record(
         "request.created",
         subject=f"request:{request.id}",
+        actor=principal_actor(requester.id),  # theirs, also where an internal approval came last
+        personal={"actor_name": requester.name},
         detail={
             "jit_request": asked.id,
             "service_request": service_request.id,

@@ -9,6 +9,7 @@ from openlockbox.domain.ids import ResourceId, SubscriptionId
 from openlockbox.domain.resource import DeploymentModel
 
 CLASSIC_PREFIX: Final = "microsoft.classic"
+RESOURCE_MANAGER_PREFIX: Final = "microsoft."  # in its place, the type that a classic resource becomes when it migrates
 
 
 def parse_resource(text: str) -> tuple[ResourceId, SubscriptionId, str, str, DeploymentModel]:

@@ -28,6 +28,7 @@ from openlockbox.services.authority import (
     see_tenant,
 )
 from openlockbox.services.ports import EntryFilter
+from openlockbox.services.resource_ids import CLASSIC_PREFIX, RESOURCE_MANAGER_PREFIX
 from openlockbox.services.work import Work, query
 
 People = Mapping[PrincipalId, Principal]
@@ -342,7 +343,11 @@ def service_request_view(work: Work, *, service_request_id: ServiceRequestId) ->
         messages=messages,
         elevations=elevations,
         resources=resources,
-        scenarios={r.type: work.lockbox.registry.for_type(r.type) for r in resources},
+        # A classic machine shows the ways in to its successor: whoever asks for it is told to migrate (specification V4).
+        scenarios={
+            r.type: work.lockbox.registry.for_type(r.type.replace(CLASSIC_PREFIX, RESOURCE_MANAGER_PREFIX, 1))
+            for r in resources
+        },
         engineers=tuple(work.uow.principals.holders(frozenset({Role.SUPPORT_ENGINEER}), provider.id))
         if support
         else (),

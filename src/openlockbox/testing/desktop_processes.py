@@ -117,9 +117,17 @@ def wait_until(is_ready: Callable[[], bool], undo: Undo, what: str) -> None:
         time.sleep(0.02)
 
 
+OTHERS_ENTER = 0o001  # the x bit for everybody else
+
+
 def make_folder(undo: Undo, *, mode: int) -> Path:
     """Make a folder that goes away with the rest."""
     folder = Path(tempfile.mkdtemp(prefix="lockbox-desktop-"))
+    if mode & OTHERS_ENTER and any(not parent.stat().st_mode & OTHERS_ENTER for parent in folder.parents):
+        folder.rmdir()
+        raise DesktopUnavailable(
+            f"the desktop's account cannot enter {folder.parent}: set TMPDIR to a folder that it can"
+        )
     undo.later("rm", "-rf", "--", str(folder))
     folder.chmod(mode)
     return folder

@@ -1,7 +1,7 @@
 """What arrives at a real SMTP server: content, languages, headers, and what nobody can smuggle into them."""
 
 # Japanese text has full-width characters; pytest passes fixtures by name.
-# ruff: noqa: RUF001, PLR0917
+# ruff: noqa: PLR0917
 
 import datetime as dt
 import ipaddress

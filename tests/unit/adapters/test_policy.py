@@ -1,7 +1,6 @@
 """The JIT rules: the shipped set case by case, what refuses to start, and what no rule can ever do."""
 
 # Japanese text has full-width characters.
-# ruff: noqa: RUF001
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

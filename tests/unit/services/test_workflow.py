@@ -1,6 +1,7 @@
 """The workflow of the specification, step by step, on the services."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,10 @@ from openlockbox.domain.errors import (
     AlreadyDecided,
     AlreadyRevoked,
     DecisionWidens,
+    GatewayRefused,
     GrantNotUsable,
     NotAnInternalApprover,
+    NotFound,
     RequestExpired,
     RequestSuperseded,
     SelfApproval,
@@ -19,14 +22,14 @@ from openlockbox.domain.errors import (
     ServiceRequestInUse,
 )
 from openlockbox.domain.grant import GrantState
-from openlockbox.domain.ids import PrincipalId
+from openlockbox.domain.ids import GatewayId, PrincipalId
 from openlockbox.domain.jit_request import Allowed, JitState, Refused
 from openlockbox.domain.lockbox_request import RequestState
 from openlockbox.domain.session import EndReason, SessionState
 from openlockbox.grants.grant import open_grant
 from openlockbox.grants.trust import decode_trust
 from openlockbox.services import access, deadlines, decisions, elevation, gateways, service_requests, views
-from tests.world import AMBERTIDE, GATEWAY, MACHINE, World
+from tests.world import AMBERTIDE, GATEWAY, MACHINE, PROVIDER, World
 
 
 def test_the_whole_way_from_a_service_request_to_a_grant(world: World) -> None:
@@ -240,3 +243,39 @@ def test_mail_is_queued_for_each_approver_with_a_link_and_nothing_that_decides(w
         rows = {r.recipient: r for r in uow.outbox.due(world.clock.now, limit=50) if r.template == "request_created"}
     assert set(rows) == {"senna", "orla"}
     assert rows[PrincipalId("senna")].values["link"] == f"http://localhost/t/ambertide/requests/{request.id}"
+
+
+def test_what_the_gateway_refuses_stands_in_the_customers_log(world: World) -> None:
+    grant = world.granted()
+    gateway = gateways.find_gateway(world.lockbox, GATEWAY)
+    offer = access.connect(world.lockbox, world.caller("idris"), grant_id=grant.id, front="browser")
+    gateways.record_refused_connection(
+        world.lockbox, gateway, session_id=offer.session.id, code="token_reused", client_address="192.0.2.1"
+    )
+    assert world.last_refusal() == ("session.connect", "token_reused")
+
+
+def test_a_used_or_unknown_enrolment_code_is_refused_and_recorded(world: World) -> None:
+    enrolment = gateways.Enrolment(public_key="A" * 43, browser_url="", native_address="", native_certificate_sha256="")
+    for code in ("", "0" * 64):
+        with pytest.raises(GatewayRefused):
+            gateways.enrol(world.lockbox, code_sha256=code, enrolment=enrolment)
+        assert world.last_refusal(PROVIDER) == ("gateway.enrol", "gateway_refused")
+
+
+def test_a_gateway_cannot_end_the_session_of_another(world: World) -> None:
+    grant = world.granted()
+    offer = access.connect(world.lockbox, world.caller("idris"), grant_id=grant.id, front="browser")
+    other = replace(gateways.find_gateway(world.lockbox, GATEWAY), id=GatewayId("gateway-2"))
+    with pytest.raises(NotFound):
+        gateways.end_session(
+            world.lockbox,
+            other,
+            session_id=offer.session.id,
+            at=world.clock.now,
+            reason=EndReason.REVOKED,
+            recording_sha256="",
+            recording_bytes=0,
+            recording_chunks=0,
+        )
+    assert world.last_refusal() == ("session.end", "not_found")

@@ -5,7 +5,6 @@ with a title, nor a second paragraph.
 """
 
 # Japanese sentences have full-width punctuation.
-# ruff: noqa: RUF001
 
 import re
 import unicodedata

@@ -5,7 +5,6 @@ refusal here, and no rule set that does not validate against the schema gets thi
 """
 
 # Japanese sentences have full-width punctuation.
-# ruff: noqa: RUF001
 
 import hashlib
 import json

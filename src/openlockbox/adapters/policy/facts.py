@@ -1,7 +1,6 @@
 """The facts as Cedar takes them, and as sentences for people. Weighs nothing."""
 
 # Japanese sentences have full-width punctuation.
-# ruff: noqa: RUF001
 
 from collections.abc import Mapping
 from datetime import UTC, timedelta

@@ -60,6 +60,7 @@ async def _serve(
         await _start_tls(writer, tls_context)
         client = await answer_client(stream, requested_raw=asked.requested_raw)
         if not _password_is_right(client, admitted):
+            gatekeeper.refuse(admitted, "password_wrong")
             await stream.send(mcs.DISCONNECT)
             return
         try:

@@ -37,6 +37,7 @@ class State:
     live: list[list[str]] = field(default_factory=list)
     started: dict[str, dict[str, object]] = field(default_factory=dict)
     ended: dict[str, list[dict[str, object]]] = field(default_factory=dict)
+    refused: list[tuple[str, str]] = field(default_factory=list)
     grant_calls: int = 0
 
     def change(self, **fields: object) -> None:
@@ -104,6 +105,11 @@ class Handler(BaseHTTPRequestHandler):
             self.grant(parts[4])
         elif parts[5] == "start":
             self.start(parts[4], json.loads(body))
+        elif parts[5] == "refused":
+            with state.changed:
+                state.refused.append((parts[4], json.loads(body)["code"]))
+                state.changed.notify_all()
+            self.answer(200, {})
         else:
             with state.changed:
                 state.ended.setdefault(parts[4], []).append(json.loads(body))

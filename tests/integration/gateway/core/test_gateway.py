@@ -42,10 +42,12 @@ async def test_a_session_is_recorded_reported_and_sealed(gateway):
 
 
 async def test_a_token_admits_once(gateway):
-    token = gateway.token()
+    token = gateway.token(jti="se-once")
     async with gateway.browser(token) as socket:
         assert await socket.recv() == b"started"
-    assert await gateway.refusal(token) == "refused token_reused 401"
+    for _ in range(3):
+        assert await gateway.refusal(token) == "refused token_reused 401"
+    await gateway.told(lambda state: state.refused == [("se-once", "token_reused")])  # once, however often it is tried
 
 
 async def test_twenty_uses_at_once_of_one_token_start_one_session(gateway):

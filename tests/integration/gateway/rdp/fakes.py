@@ -78,6 +78,9 @@ class FakeGatekeeper:
             password_sha256=self.password_sha256 if front == "native" else None,
         )
 
+    def refuse(self, admitted, code):
+        self.calls.append(f"refuse {code}")
+
     async def start(self, admitted, *, client_address):
         self.calls.append("start")
         if self.refuse_start:

@@ -110,9 +110,9 @@ async def test_a_wrong_one_time_password_burns_the_token_and_dials_nobody(client
         async with native_gateway(gatekeeper, context) as port:
             async with xfreerdp(client_screen, *options(port, password="wrong")) as process:
                 assert await asyncio.wait_for(process.wait(), 20) != 0
-            assert gatekeeper.calls == ["prefetch", "admit"]
+            assert gatekeeper.calls == ["prefetch", "admit", "refuse password_wrong"]
             assert gatekeeper.burned
             async with xfreerdp(client_screen, *options(port)) as process:
                 assert await asyncio.wait_for(process.wait(), 20) != 0
-        assert gatekeeper.calls == ["prefetch", "admit", "prefetch", "admit"]
+        assert gatekeeper.calls == ["prefetch", "admit", "refuse password_wrong", "prefetch", "admit"]
         assert seen == []

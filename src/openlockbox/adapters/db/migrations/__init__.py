@@ -19,7 +19,7 @@ UPGRADE_LOCK: Final = 0x6C6F636B626F78  # "lockbox"; PostgreSQL advisory lock of
 
 
 class SchemaNotCurrent(RuntimeError):
-    """The database's schema is older or newer than this program; `lockbox db upgrade` brings an older one up to date."""
+    """The database's schema is older or newer than this program; `lockbox database upgrade` brings an older one up to date."""
 
 
 def upgrade(database_url: str) -> None:

@@ -1,0 +1,62 @@
+"""The routes of the REST API, all behind one guard."""
+
+from typing import Final
+
+from litestar import Router
+from litestar.datastructures import ResponseHeader
+from litestar.di import Provide
+
+from openlockbox.web.api import elevations, grants, profile, requests, service_requests, tenants
+from openlockbox.web.api.callers import check_address, need_token, provide_caller, provide_lockbox
+from openlockbox.web.errors import API_HEADERS, PROBLEM_HANDLERS
+
+PREFIX: Final = "/api/v1"
+HEADERS: Final = tuple(
+    ResponseHeader(name=name, value=value, documentation_only=False) for name, value in API_HEADERS.items()
+)
+
+
+def make_api() -> Router:
+    """Make the router of the REST API."""
+    return Router(
+        PREFIX,
+        route_handlers=[
+            profile.read_me,
+            profile.list_tokens,
+            profile.revoke_token,
+            requests.list_requests,
+            requests.read_request,
+            requests.approve_request,
+            requests.deny_request,
+            service_requests.list_service_requests,
+            service_requests.list_choices,
+            service_requests.open_service_request,
+            service_requests.read_service_request,
+            service_requests.reply,
+            service_requests.take,
+            service_requests.escalate,
+            service_requests.close,
+            service_requests.read_queue,
+            elevations.request_elevation,
+            elevations.preview_elevation,
+            elevations.list_elevations,
+            elevations.withdraw,
+            elevations.list_reviews,
+            elevations.read_review,
+            elevations.approve_review,
+            elevations.deny_review,
+            grants.read_grant,
+            grants.connect,
+            grants.end_access,
+            grants.abandon,
+            tenants.read_activity,
+            tenants.read_entry,
+            tenants.read_roles,
+            tenants.assign_role,
+            tenants.remove_role,
+        ],
+        guards=[need_token, check_address],
+        dependencies={"caller": Provide(provide_caller), "lockbox": Provide(provide_lockbox)},
+        exception_handlers=PROBLEM_HANDLERS,
+        response_headers=HEADERS,
+    )

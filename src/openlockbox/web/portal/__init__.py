@@ -1,0 +1,1 @@
+"""The portal: server-rendered pages for people. Parses, calls a service, renders; decides nothing."""
