@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from playwright.async_api import expect
 
-from tests.e2e.browser import END_TO_END, connect, ended, keep, picture
+from tests.e2e.browser import END_TO_END, connect, ended, keep, picture, sign_in
 from tests.e2e.steps import check_recording, grant, granted, terminated
 from tests.e2e.system import until
 
@@ -41,3 +41,17 @@ async def test_w11_a_live_session_is_cut_when_the_eight_hours_are_over(system, c
     await page.goto(f"/engineer/grants/{grant_id}")
     await expect(page.locator("main")).to_contain_text("This access has ended")
     await expect(page.get_by_role("button", name="Connect in this browser")).to_have_count(0)
+
+
+async def test_w11_who_was_signed_out_meanwhile_reads_the_reason_after_signing_in(system, chromium, desktops):
+    grant_id = granted(system)
+    page = await chromium.window(system.people["idris"])
+    await connect(page, grant_id)
+    await picture(page, desktops["nla"].patch)
+    system.advance(timedelta(hours=8))
+    await ended(page, "The connection is closed")
+    await expect(page.locator("input")).to_have_count(0)
+    await keep(page, "w11-signed-out")
+    await page.locator("#desktop").get_by_role("link", name="Go back").click()
+    await sign_in(page, system.people["idris"])
+    await expect(page.locator("main")).to_contain_text("The time of this access is up.")

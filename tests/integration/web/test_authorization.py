@@ -160,6 +160,7 @@ TABLE: Mapping[str, Rule] = {
     "POST /gateway/v1/lease": may(NOBODY, is_recorded=False),
     "GET /gateway/v1/grants/{grant_id}": may(NOBODY, granted, is_recorded=False),
     "POST /gateway/v1/sessions/{session_id}/start": may(NOBODY, granted, is_recorded=False),
+    "POST /gateway/v1/sessions/{session_id}/refused": may(NOBODY, granted, is_recorded=False),
     "POST /gateway/v1/sessions/{session_id}/end": may(NOBODY, granted, is_recorded=False),
     # ---- portal: everybody's
     "GET /": may(PEOPLE),

@@ -76,8 +76,10 @@ def _to_sign_in(request: PortalRequest) -> Response[str]:
     query = request.scope["query_string"].decode("ascii", "replace")
     wanted = security.local_path(request.url.path + (f"?{query}" if query else ""))
     answer = redirect("/sign-in" if wanted == "/" else f"/sign-in?next={quote(wanted, safe='/')}")
-    if request.headers.get("HX-Request"):  # a refreshing part of a page must not swallow the sign-in page
-        answer.headers["HX-Redirect"] = answer.headers["Location"]
+    if request.headers.get("HX-Request"):
+        # A script follows a 303 unseen and would put the sign-in page where a countdown was; this moves the whole page.
+        answer.status_code = HTTPStatus.NO_CONTENT
+        answer.headers["HX-Redirect"] = answer.headers.pop("Location")
     return answer
 
 

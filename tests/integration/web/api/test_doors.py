@@ -38,7 +38,8 @@ def test_an_ended_token_is_refused(world):
     assert world.call("GET", "/api/v1/me", headers=headers).status_code == 401
 
 
-def test_a_revoked_token_is_refused_at_once(world):
+def test_a_revoked_token_is_refused_at_once(own_world):
+    world = own_world
     secret = world.token("senna")
     token_id = world.call("GET", "/api/v1/tokens", headers=_bearer(secret)).json()[0]["id"]
     assert world.call("POST", f"/api/v1/tokens/{token_id}/revoke", headers=_bearer(secret)).status_code == 204

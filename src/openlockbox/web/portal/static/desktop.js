@@ -92,7 +92,7 @@ async function showEnd(desktop) {
 async function fetchStatus(url) {
   try {
     const response = await fetch(url, { headers: { Accept: "text/html" }, credentials: "same-origin", cache: "no-store" });
-    if (!response.ok) return null;
+    if (!response.ok || response.redirected) return null; // redirected: signed out meanwhile, and this is the sign-in page
     const body = new DOMParser().parseFromString(await response.text(), "text/html").body;
     const state = response.headers.get("X-Session-State") ?? body.querySelector("[data-session-state]")?.dataset.sessionState;
     return { fragment: body, isTerminated: state === TERMINATED };
