@@ -90,6 +90,7 @@ class WebSection:
     host: str = "127.0.0.1"
     port: int = 8400
     mailbox_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

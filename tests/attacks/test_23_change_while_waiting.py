@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from openlockbox.adapters.policy.engine import CedarPolicyEngine
+from openlockbox.domain.elevation import Permission
 from openlockbox.domain.errors import RequestSuperseded
 from openlockbox.domain.lockbox_request import RequestState
-from openlockbox.services import views
+from openlockbox.services import elevation, views
 from tests.world import World
 
 SHORTER = """
@@ -45,3 +46,12 @@ def test_the_request_names_the_policy_that_weighed_it(world: World) -> None:
     view = views.request_view(world.lockbox, world.caller("senna"), request_id=request.id)
     assert view.asked.policy_version == world.lockbox.policy.version
     assert world.lockbox.policy.version in request.displayed
+
+
+def test_a_change_while_in_internal_review_voids_the_question(world: World) -> None:
+    asked = world.ask(permission=Permission.ADMINISTRATOR)
+    world.change_machine(address="127.0.0.9")
+    with pytest.raises(RequestSuperseded):
+        elevation.approve_internally(world.lockbox, world.caller("maud"), jit_request_id=asked.id, reason="")
+    assert world.last_refusal() == ("jit_request.review", "request_superseded")
+    assert "request.created" not in world.actions()

@@ -50,7 +50,7 @@ async def test_w11_who_was_signed_out_meanwhile_reads_the_reason_after_signing_i
     await picture(page, desktops["nla"].patch)
     system.advance(timedelta(hours=8))
     await ended(page, "The connection is closed")
-    await expect(page.locator("input")).to_have_count(0)
+    await expect(page.locator("input[type=password]")).to_have_count(0)
     await keep(page, "w11-signed-out")
     await page.locator("#desktop").get_by_role("link", name="Go back").click()
     await sign_in(page, system.people["idris"])

@@ -79,6 +79,14 @@ def set_credentials(ctx: click.Context, principal_id: str, *, password_stdin: bo
     _enrol(lockbox, PrincipalId(principal_id), _read_password(from_stdin=password_stdin))
 
 
+@person.command("disable")
+@click.argument("principal_id", metavar="ID")
+@click.pass_context
+def disable(ctx: click.Context, principal_id: str) -> None:
+    """Disable an account; its sign-ins and personal tokens end at once."""
+    click.echo(f"Disabled {setup.disable_person(lockbox_of(ctx), principal_id=PrincipalId(principal_id)).name}.")
+
+
 @person.command("list")
 @click.option("--tenant", "tenant_id", required=True, help="The organization's id.")
 @click.pass_context

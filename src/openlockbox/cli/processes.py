@@ -72,7 +72,7 @@ def run_the_web(ctx: click.Context, *, with_parent: int | None) -> None:
     log_with_fields("web")
     settings = settings_of(ctx)
     app = create_app(lockbox_of(ctx), web_settings(settings))
-    run_web(app, host=settings.web.host, port=settings.web.port)
+    run_web(app, host=settings.web.host, port=settings.web.port, trusted_proxies=settings.web.trusted_proxies)
 
 
 @click.group()

@@ -127,6 +127,7 @@ class JitRequest:
     elevation: Elevation
     verdict: Verdict
     policy_version: str  # digest of the policy set that gave the verdict
+    resource_digest: str  # of resource and target as they were weighed; a change voids the question
     mfa_at: datetime | None
     submitted_at: datetime
     expires_at: datetime

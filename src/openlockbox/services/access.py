@@ -15,7 +15,7 @@ from openlockbox.domain.ids import GrantId, SessionId
 from openlockbox.domain.session import CONNECT_TIME, Session
 from openlockbox.grants.token import ConnectionToken, seal_token
 from openlockbox.services.authority import at_provider
-from openlockbox.services.lockbox_requests import mail, still_holds
+from openlockbox.services.lockbox_requests import load_basis, mail, still_holds
 from openlockbox.services.service_requests import REASON_LENGTH, clean
 from openlockbox.services.work import Work, command
 
@@ -37,6 +37,7 @@ class Connection:
 
 def _load(work: Work, grant_id: GrantId) -> Grant:
     grant = work.uow.grants.get(grant_id, lock=True)
+    work.locked()
     work.concerns(
         grant.tenant_id,
         f"grant:{grant.id}",
@@ -65,7 +66,8 @@ def connect(work: Work, *, grant_id: GrantId, front: str) -> Connection:
         raise InvalidInput(field="front", problem="it is neither browser nor native")
     grants.check_usable(grant, engineer=work.principal.id, now=work.now)
     mfa_age = None if work.caller.mfa_at is None else work.now - work.caller.mfa_at
-    if not still_holds(work, work.uow.lockbox_requests.get(grant.request_id), mfa_age=mfa_age):
+    request = work.uow.lockbox_requests.get(grant.request_id)
+    if not still_holds(work, request, load_basis(work, request), mfa_age=mfa_age):
         raise RequestSuperseded
     gateway = work.uow.gateways.get(grant.gateway_id)
     if not gateway.public_key or not (gateway.browser_url if front == "browser" else gateway.native_address):
@@ -123,7 +125,8 @@ def end_access(work: Work, *, grant_id: GrantId, reason: str) -> Grant:
     grant = _load(work, grant_id)
     customer = work.roles.on_tenant(grant.tenant_id)
     provider = at_provider(work)
-    if not (customer or provider or work.principal.tenant_id == grant.tenant_id):
+    own = work.principal.id == grant.engineer or work.principal.person_id == grant.engineer_person
+    if not (own or customer or provider or work.principal.tenant_id == grant.tenant_id):
         raise NotFound
     grants.may_revoke(
         grant,

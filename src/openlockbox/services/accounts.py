@@ -18,6 +18,7 @@ SIGN_IN_TIME: Final = timedelta(hours=12)  # one working day; JIT rules want a s
 IDLE_TIME: Final = timedelta(hours=2)
 TOUCH_EVERY: Final = timedelta(minutes=1)  # a write a minute, not a write a page
 TOKEN_TIME: Final = timedelta(days=90)
+THROTTLED_WINDOW: Final = timedelta(minutes=15)
 UNKNOWN_NAME_WINDOW: Final = timedelta(minutes=1)  # sign-in failures of unknown names are logged once a minute, counted
 # "profile.write" is no scope of a token: tokens are made, and profiles changed, in the portal only.
 SCOPES: Final = (
@@ -89,6 +90,12 @@ def _record_failure(lockbox: Lockbox, presented: Presented, refusal: LockboxErro
     now = lockbox.clock()
     with lockbox.database.unit_of_work() as uow:
         known = uow.principals.find_by_mail(presented.mail)
+        if isinstance(refusal, Throttled):
+            # Once a window: a stranger must not be able to grow a customer's log without limit.
+            name = secret_digest("throttled:" + presented.mail.strip().lower())
+            if uow.identity.count_attempt(name, at=now, window=THROTTLED_WINDOW) > 1:
+                uow.commit()
+                return
         if known is not None:
             event = _account_event("sign_in.failed", known, code=refusal.code, source=presented.source)
             uow.activity.append(replace(event, actor=NOBODY), at=now)
@@ -224,6 +231,8 @@ def change_profile(work: Work, *, language: str, time_zone: str) -> Principal:
 def enrol_locally(lockbox: Lockbox, principal_id: PrincipalId, *, password: str, actor: ActorId) -> str:
     """Set a person's password and second factor and return the otpauth:// URI, shown once. For the operator's console.
 
+    All sign-ins and personal tokens of that person end.
+
     Raises:
         NotFound, InvalidInput: no such person; the password is too short.
     """
@@ -231,6 +240,7 @@ def enrol_locally(lockbox: Lockbox, principal_id: PrincipalId, *, password: str,
     with lockbox.database.unit_of_work() as uow:
         principal = uow.principals.get(principal_id)
         uri = lockbox.sign_in.enrol(uow, principal, password=password)
+        uow.identity.revoke_tokens_of(principal.id, at=now)  # whoever got hold of one is out too
         event = _account_event("credential.set", principal)
         uow.activity.append(replace(event, actor=actor, personal={}), at=now)
         uow.commit()

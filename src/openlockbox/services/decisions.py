@@ -1,17 +1,18 @@
 """The customer's answer: approve or deny, once, in time, by a designated approver (specification W8 to W11)."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, NoReturn
 
 from openlockbox.domain import lockbox_request as core
 from openlockbox.domain.errors import NotFound, RequestSuperseded
 from openlockbox.domain.grant import Grant, rests_on
 from openlockbox.domain.ids import GrantId, RequestId, principal_actor
 from openlockbox.domain.lockbox_request import LockboxRequest
+from openlockbox.domain.resource import Resource
 from openlockbox.grants.grant import DecisionDocument, GrantDocument, TargetDocument, seal_grant
 from openlockbox.grants.statement import decision_statement
 from openlockbox.services.authority import is_member
-from openlockbox.services.lockbox_requests import mail, reachable, request_values, still_holds
+from openlockbox.services.lockbox_requests import Basis, load_basis, mail, reachable, request_values, still_holds
 from openlockbox.services.service_requests import REASON_LENGTH, clean
 from openlockbox.services.work import Work, command
 
@@ -25,6 +26,7 @@ def load(work: Work, request_id: RequestId) -> LockboxRequest:
         NotFound: no such request, or another organization's.
     """
     request = work.uow.lockbox_requests.get(request_id, lock=True)
+    work.locked()
     work.concerns(
         request.tenant_id,
         f"request:{request.id}",
@@ -63,10 +65,11 @@ def approve(
         statement=_statement(work, request, "approve", duration, said),
         now=work.now,
     )
-    asked = work.uow.jit_requests.get(request.jit_request_id)
+    basis = load_basis(work, request)
+    asked = basis.asked
     mfa_age = None if asked.mfa_at is None else asked.submitted_at - asked.mfa_at
-    if not still_holds(work, request, mfa_age=mfa_age):
-        _supersede(work, request)
+    if basis.resource is None or not still_holds(work, request, basis, mfa_age=mfa_age):
+        _supersede(work, request, basis)
     work.uow.lockbox_requests.replace(request, approved)
     work.record(
         "request.approved",
@@ -78,8 +81,8 @@ def approve(
         },
         personal={"reason": said} if said else None,
     )
-    _issue_grant(work, approved)
-    _tell_requester(work, approved)
+    _issue_grant(work, approved, basis.resource)
+    _tell_requester(work, approved, basis)
     return approved
 
 
@@ -110,7 +113,7 @@ def deny(work: Work, *, request_id: RequestId, digest: str, reason: str) -> Lock
         detail={"digest": request.digest, "requester": request.requester, "method": UNSIGNED},
         personal={"reason": said} if said else None,
     )
-    _tell_requester(work, denied)
+    _tell_requester(work, denied, load_basis(work, denied))
     return denied
 
 
@@ -130,19 +133,18 @@ def _statement(
     )
 
 
-def _supersede(work: Work, request: LockboxRequest) -> None:
+def _supersede(work: Work, request: LockboxRequest, basis: Basis) -> NoReturn:
     canceled = core.cancel(request, because="superseded", now=work.now)
     work.uow.lockbox_requests.replace(request, canceled)
     work.record("request.canceled", detail={"because": "superseded"})
-    _tell_requester(work, canceled)
+    _tell_requester(work, canceled, basis)
     work.uow.commit()
     raise RequestSuperseded
 
 
-def _issue_grant(work: Work, request: LockboxRequest) -> Grant:
+def _issue_grant(work: Work, request: LockboxRequest, resource: Resource) -> Grant:
     decision, granted_duration = rests_on(request)
     elevation = request.elevation
-    resource = work.uow.resources.get(elevation.resource_id)
     target, secret_ref = reachable(resource, elevation.permission)
     grant_id = GrantId(work.lockbox.new_id("GRT"))
     not_after = work.now + granted_duration
@@ -203,17 +205,19 @@ def _issue_grant(work: Work, request: LockboxRequest) -> Grant:
     return grant
 
 
-def _tell_requester(work: Work, request: LockboxRequest) -> None:
-    tenant = work.uow.tenants.get(request.tenant_id)
-    service_request = work.uow.service_requests.get(request.service_request_id)
-    requester = work.uow.principals.get(request.requester)
-    resource = work.uow.resources.find(request.elevation.resource_id)
+def _tell_requester(work: Work, request: LockboxRequest, basis: Basis) -> None:
     values = request_values(
-        work, request, resource=resource, tenant=tenant, service_request=service_request, requester=requester
+        work,
+        request,
+        resource=basis.resource,
+        tenant=basis.tenant,
+        provider=work.uow.tenants.provider(),
+        service_request=basis.service_request,
+        requester=basis.requester,
     )
     values |= {
         "state": request.state.value,
         "reason": request.decision.reason if request.decision else "",
-        "link": f"{work.lockbox.rules.base_url}/engineer/service-requests/{service_request.id}",
+        "link": f"{work.lockbox.rules.base_url}/engineer/service-requests/{request.service_request_id}",
     }
     mail(work, key=f"decided-{request.id}", to=request.requester, template="request_decided", values=values)

@@ -10,23 +10,31 @@ from openlockbox.domain.errors import (
     ClassicResource,
     ForeignResource,
     InvalidInput,
-    NotAllowed,
     NotAssigned,
     NotFound,
     PlanTooLow,
+    RequestSuperseded,
     ScenarioNotEnabled,
     ScenarioNotSupported,
     ServiceRequestClosed,
     UnknownResource,
 )
 from openlockbox.domain.ids import JitRequestId, ResourceId, ServiceRequestId
-from openlockbox.domain.jit_request import Allowed, JitRequest, JitState, Refused, Verdict
-from openlockbox.domain.principal import INTERNAL_APPROVER_ROLES, Role
+from openlockbox.domain.jit_request import Allowed, JitRequest, JitState, Verdict
+from openlockbox.domain.principal import INTERNAL_APPROVER_ROLES, PrincipalState, Role
 from openlockbox.domain.resource import DeploymentModel, Resource
 from openlockbox.domain.service_request import ServiceRequest, ServiceRequestState
 from openlockbox.domain.tenant import QUALIFYING_PLANS, Tenant
+from openlockbox.grants.statement import canonical, digest
 from openlockbox.services.authority import at_provider, need
-from openlockbox.services.lockbox_requests import hours, jit_facts, mail, notify_customer, reachable
+from openlockbox.services.lockbox_requests import (
+    hours,
+    jit_facts,
+    mail,
+    notify_customer,
+    reachable,
+    resource_as_displayed,
+)
 from openlockbox.services.service_requests import REASON_LENGTH, clean, load
 from openlockbox.services.work import Work, command
 
@@ -76,6 +84,7 @@ def request_elevation(
         elevation=elevation,
         verdict=verdict,
         policy_version=work.lockbox.policy.version,
+        resource_digest=digest(canonical(resource_as_displayed(resource, permission))),
         mfa_at=work.caller.mfa_at,
         submitted_at=work.now,
         expires_at=work.now + jit.REVIEW_TIME,
@@ -150,7 +159,6 @@ def _check_question(
     justification: str,
 ) -> tuple[ServiceRequest, Tenant, Resource, Elevation]:
     service_request = load(work, service_request_id)
-    work.about.resource_id = resource_id
     need(work, Role.SUPPORT_ENGINEER)
     if service_request.state is ServiceRequestState.CLOSED:
         raise ServiceRequestClosed
@@ -184,7 +192,9 @@ def _check_scope(
     if resource is None:
         raise UnknownResource
     if resource.tenant_id != tenant.id:
+        work.about.foreign, work.about.resource_id = resource, None
         raise ForeignResource
+    work.about.resource_id = resource.id
     if resource.deployment_model is DeploymentModel.CLASSIC:
         raise ClassicResource
     scenario = work.lockbox.registry.get(scenario_name)
@@ -248,6 +258,7 @@ def _ask_review(
 
 def _load_for_review(work: Work, jit_request_id: JitRequestId) -> JitRequest:
     request = work.uow.jit_requests.get(jit_request_id, lock=True)
+    work.locked()
     work.concerns(
         request.tenant_id,
         f"jit_request:{request.id}",
@@ -257,15 +268,36 @@ def _load_for_review(work: Work, jit_request_id: JitRequestId) -> JitRequest:
     return request
 
 
+def _still_holds(
+    work: Work, request: JitRequest, service_request: ServiceRequest, tenant: Tenant, resource: Resource
+) -> bool:
+    requester = work.uow.principals.get(request.requester)
+    if requester.state is not PrincipalState.ACTIVE or tenant.support_plan not in QUALIFYING_PLANS:
+        return False
+    if request.resource_digest != digest(canonical(resource_as_displayed(resource, request.elevation.permission))):
+        return False
+    facts = jit_facts(
+        work,
+        engineer=requester,
+        service_request=service_request,
+        tenant=tenant,
+        resource=resource,
+        elevation=request.elevation,
+        mfa_age=None if request.mfa_at is None else request.submitted_at - request.mfa_at,
+    )
+    return isinstance(request.verdict, Allowed) and not jit.is_stricter(
+        work.lockbox.policy.weigh(facts), request.verdict
+    )
+
+
 @command("jit_request.review", scope="elevation.review")
 def approve_internally(work: Work, *, jit_request_id: JitRequestId, reason: str) -> JitRequest:
     """Give the internal approval; the request goes to the customer in the same transaction.
 
-    The rules are weighed again: stricter now than when asked refuses.
-
     Raises:
         SelfApproval, NotAnInternalApprover, RequestExpired, AlreadyDecided: see `openlockbox.domain.jit_request`.
-        ServiceRequestClosed, NoDesignatedApprover and the other refusals of a submission.
+        ServiceRequestClosed, NoDesignatedApprover: as at the submission.
+        RequestSuperseded: resource, target, requester, plan or rules changed since the question; it is now canceled.
     """
     request = _load_for_review(work, jit_request_id)
     moved = jit.review_approve(
@@ -280,22 +312,14 @@ def approve_internally(work: Work, *, jit_request_id: JitRequestId, reason: str)
     if service_request.state is ServiceRequestState.CLOSED:
         raise ServiceRequestClosed
     tenant = work.uow.tenants.get(request.tenant_id)
-    resource = work.uow.resources.get(request.elevation.resource_id)
-    reachable(resource, request.elevation.permission)
+    resource = work.uow.resources.find(request.elevation.resource_id)
     requester = work.uow.principals.get(request.requester)
-    mfa_age = None if request.mfa_at is None else request.submitted_at - request.mfa_at
-    facts = jit_facts(
-        work,
-        engineer=requester,
-        service_request=service_request,
-        tenant=tenant,
-        resource=resource,
-        elevation=request.elevation,
-        mfa_age=mfa_age,
-    )
-    again = work.lockbox.policy.weigh(facts)
-    if isinstance(request.verdict, Refused) or jit.is_stricter(again, request.verdict):
-        raise NotAllowed
+    if resource is None or not _still_holds(work, request, service_request, tenant, resource):
+        canceled = jit.cancel(request, now=work.now)
+        work.uow.jit_requests.replace(request, canceled)
+        work.record("jit_request.canceled", detail={"because": "superseded"})
+        work.uow.commit()
+        raise RequestSuperseded
     work.uow.jit_requests.replace(request, moved)
     work.record(
         "jit_request.review_approved", personal={"reason": moved.review_reason} if moved.review_reason else None
@@ -346,6 +370,7 @@ def withdraw(work: Work, *, jit_request_id: JitRequestId) -> JitRequest:
         work.record("jit_request.canceled", detail={"because": "withdrawn"})
         return canceled
     locked = work.uow.lockbox_requests.get(waiting.id, lock=True)
+    work.locked()
     work.uow.lockbox_requests.replace(locked, core.cancel(locked, because="withdrawn", now=work.now))
     work.record("request.canceled", subject=f"request:{locked.id}", detail={"because": "withdrawn"})
     return request

@@ -17,11 +17,12 @@ from openlockbox.domain.grant import Grant, is_usable
 from openlockbox.domain.ids import NOBODY, CorrelationId, GatewayId, GrantId, SessionId, gateway_actor
 from openlockbox.domain.session import EndReason, Session
 from openlockbox.grants.revocations import Revocation, RevocationList, seal_revocations
-from openlockbox.services.ports import UnitOfWork
+from openlockbox.services.ports import EntryFilter, UnitOfWork
 from openlockbox.services.work import Lockbox
 
+UNPROVEN: Final = "unproven gateway calls"
+UNPROVEN_WINDOW: Final = timedelta(minutes=1)
 LEASE_TIME: Final = timedelta(seconds=8)  # a gateway without a fresh list for so long closes everything
-REPORT_SKEW: Final = timedelta(minutes=5)  # how far a gateway's clock may be off in what it reports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +46,7 @@ def enrol(lockbox: Lockbox, *, code_sha256: str, enrolment: Enrolment) -> tuple[
         found = uow.gateways.find_by_code(code_sha256) if code_sha256 else None
         if found is None or found.enrolment_ends_at is None or now >= found.enrolment_ends_at or found.public_key:
             subject = "unknown code" if found is None else f"gateway:{found.id}"
-            uow.activity.append(
-                Event(
-                    code="gateway.enrol.refused",
-                    tenant_id=uow.tenants.provider().id,
-                    actor=NOBODY,
-                    subject=subject,
-                    correlation_id=CorrelationId(subject),
-                    detail={"code": GatewayRefused.code},
-                ),
-                at=now,
-            )
+            _append_refusal(uow, "gateway.enrol.refused", subject, now)
             uow.commit()
             raise GatewayRefused
         enrolled = replace(
@@ -106,6 +97,29 @@ def revocation_version(lockbox: Lockbox) -> int:
         return uow.gateways.revocation_version()
 
 
+def record_unproven(lockbox: Lockbox) -> None:
+    """Record that somebody called as a gateway without being one; once a minute, because anybody can call."""
+    now = lockbox.clock()
+    with lockbox.database.unit_of_work() as uow:
+        if uow.identity.count_attempt(UNPROVEN, at=now, window=UNPROVEN_WINDOW) == 1:
+            _append_refusal(uow, "gateway.request.refused", "unknown gateway", now)
+        uow.commit()
+
+
+def _append_refusal(uow: UnitOfWork, code: str, subject: str, now: datetime) -> None:
+    uow.activity.append(
+        Event(
+            code=code,
+            tenant_id=uow.tenants.provider().id,
+            actor=NOBODY,
+            subject=subject,
+            correlation_id=CorrelationId(subject),
+            detail={"code": GatewayRefused.code},
+        ),
+        at=now,
+    )
+
+
 def renew_lease(lockbox: Lockbox, gateway: Gateway, *, applied_version: int) -> None:
     """Note what the gateway has applied, and write down the revocations that are thereby confirmed.
 
@@ -115,6 +129,8 @@ def renew_lease(lockbox: Lockbox, gateway: Gateway, *, applied_version: int) -> 
     now = lockbox.clock()
     with lockbox.database.unit_of_work() as uow:
         if applied_version > uow.gateways.revocation_version():
+            _append_refusal(uow, "gateway.lease.refused", f"gateway:{gateway.id}", now)
+            uow.commit()
             raise GatewayRefused
         uow.gateways.renew(gateway.id, applied_version=applied_version, at=now)
         for revoking in uow.grants.revoking(gateway.id, up_to_version=applied_version):
@@ -156,6 +172,11 @@ def fetch_grant(lockbox: Lockbox, gateway: Gateway, grant_id: GrantId) -> str:
     with lockbox.database.unit_of_work(read_only=True) as uow:
         grant = uow.grants.get(grant_id)
     if grant.gateway_id != gateway.id:
+        with lockbox.database.unit_of_work() as uow:
+            detail = {"code": NotFound.code}
+            event = _event("grant.fetch.refused", grant, gateway, subject=f"grant:{grant.id}", detail=detail)
+            uow.activity.append(event, at=lockbox.clock())
+            uow.commit()
         raise NotFound
     return grant.wire
 
@@ -171,12 +192,13 @@ def start_session(
         GrantNotUsable: ended or revoked meanwhile.
         IllegalTransition: started before, or the offer is over.
     """
-    now = lockbox.clock()
+    now = lockbox.clock()  # read again below: the locks may be waited for
     about: list[tuple[Grant, str]] = []
     try:
         with lockbox.database.unit_of_work() as uow:
             offered = uow.sessions.get(session_id, lock=True)
             grant = uow.grants.get(offered.grant_id, lock=True)
+            now = lockbox.clock()
             about.append((grant, f"session:{offered.id}"))
             if offered.gateway_id != gateway.id:
                 raise NotFound
@@ -238,11 +260,11 @@ def end_session(
             raise NotFound
         if session.state is sessions.SessionState.TERMINATED:
             return session
-        earliest = session.started_at or session.offered_at
+        ended_at = min(max(at, session.started_at or session.offered_at), now)  # a gateway's clock rewrites no history
         ended = sessions.terminate(
             session,
             reason=reason,
-            at=min(max(at, earliest - REPORT_SKEW), now + REPORT_SKEW),
+            at=ended_at,
             recording_sha256=recording_sha256,
             recording_bytes=recording_bytes,
             recording_chunks=recording_chunks,
@@ -257,7 +279,7 @@ def end_session(
                 detail={
                     "grant": grant.id,
                     "reason": reason.value,
-                    "ended_at": at.isoformat(),
+                    "ended_at": ended_at.isoformat(),
                     "recording_sha256": recording_sha256,
                     "recording_bytes": str(recording_bytes),
                     "recording_chunks": str(recording_chunks),
@@ -282,11 +304,15 @@ def record_refused_connection(
         session = uow.sessions.get(session_id)
         if session.gateway_id != gateway.id:
             raise NotFound
+        subject, action = f"session:{session.id}", "session.connect.refused"
+        known = EntryFilter(codes=frozenset({action}), subject=subject)
+        if any(e.event.detail.get("code") == code for e in uow.activity.entries(session.tenant_id, known)):
+            return  # each reason once a session: a replayed token does not grow the customer's log
         event = _event(
-            "session.connect.refused",
+            action,
             uow.grants.get(session.grant_id),
             gateway,
-            subject=f"session:{session.id}",
+            subject=subject,
             detail={"code": code},
             personal={"client_address": client_address} if client_address else {},
         )

@@ -1,12 +1,13 @@
 """The Lockbox request as the customer sees it: what is displayed and digested, who is told, and whether it still holds."""
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 
 from openlockbox.domain import jit_request as jit
 from openlockbox.domain import lockbox_request as core
 from openlockbox.domain.elevation import Elevation, Permission
-from openlockbox.domain.errors import NotFound, ResourceNotReachable
+from openlockbox.domain.errors import ResourceNotReachable
 from openlockbox.domain.ids import PrincipalId, RequestId, principal_actor
 from openlockbox.domain.jit_request import Allowed, JitRequest
 from openlockbox.domain.lockbox_request import LockboxRequest
@@ -43,7 +44,8 @@ def jit_facts(
     mfa_age: timedelta | None,
 ) -> JitFacts:
     """Read what the JIT rules weigh, in this transaction."""
-    assignments = roles_of(work, engineer.id).assignments
+    # The caller's own roles have been read in this transaction already.
+    assignments = (work.roles if engineer.id == work.principal.id else roles_of(work, engineer.id)).assignments
     return JitFacts(
         engineer=engineer,
         roles=frozenset(a.role for a in assignments if a.tenant_id == engineer.tenant_id and a.role in PROVIDER_ROLES),
@@ -58,40 +60,55 @@ def jit_facts(
     )
 
 
-def still_holds(work: Work, request: LockboxRequest, *, mfa_age: timedelta | None) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """What a Lockbox request rests on, read once a transaction: what was checked is also what goes into the grant."""
+
+    asked: JitRequest
+    service_request: ServiceRequest
+    tenant: Tenant
+    resource: Resource | None
+    requester: Principal
+
+
+def load_basis(work: Work, request: LockboxRequest) -> Basis:
+    """Read what a request rests on, in this transaction."""
+    return Basis(
+        asked=work.uow.jit_requests.get(request.jit_request_id),
+        service_request=work.uow.service_requests.get(request.service_request_id),
+        tenant=work.uow.tenants.get(request.tenant_id),
+        resource=work.uow.resources.find(request.elevation.resource_id),
+        requester=work.uow.principals.get(request.requester),
+    )
+
+
+def still_holds(work: Work, request: LockboxRequest, basis: Basis, *, mfa_age: timedelta | None) -> bool:
     """Tell whether what the request rests on is as it was: resource and target, the case, the engineer, a verdict no stricter.
 
     `mfa_age` is the age of the engineer's second factor to weigh now: as it was when asked (at the decision, where the
     engineer is not present), or the present one (at a connect).
     """
-    asked = work.uow.jit_requests.get(request.jit_request_id)
-    service_request = work.uow.service_requests.get(request.service_request_id)
-    tenant = work.uow.tenants.get(request.tenant_id)
-    resource = work.uow.resources.find(request.elevation.resource_id)
-    try:
-        engineer = work.uow.principals.get(request.requester)
-    except NotFound:
-        return False
+    resource, engineer = basis.resource, basis.requester
     if (
         resource is None
         or engineer.state is not PrincipalState.ACTIVE
-        or service_request.state is ServiceRequestState.CLOSED
+        or basis.service_request.state is ServiceRequestState.CLOSED
     ):
         return False
-    if tenant.support_plan not in QUALIFYING_PLANS:
+    if basis.tenant.support_plan not in QUALIFYING_PLANS:
         return False
     if json.loads(request.displayed)["resource"] != resource_as_displayed(resource, request.elevation.permission):
         return False
     facts = jit_facts(
         work,
         engineer=engineer,
-        service_request=service_request,
-        tenant=tenant,
+        service_request=basis.service_request,
+        tenant=basis.tenant,
         resource=resource,
         elevation=request.elevation,
         mfa_age=mfa_age,
     )
-    was = asked.verdict
+    was = basis.asked.verdict
     return isinstance(was, Allowed) and not jit.is_stricter(work.lockbox.policy.weigh(facts), was)
 
 
@@ -200,20 +217,22 @@ def notify_customer(
             "answer_by": answer_by.isoformat(),
         },
     )
+    values = request_values(
+        work,
+        request,
+        resource=resource,
+        tenant=tenant,
+        provider=provider,
+        service_request=service_request,
+        requester=requester,
+    )
     for approver in approvers:
         mail(
             work,
             key=f"created-{request.id}-{approver.id}",
             to=approver.id,
             template="request_created",
-            values=request_values(
-                work,
-                request,
-                resource=resource,
-                tenant=tenant,
-                service_request=service_request,
-                requester=requester,
-            ),
+            values=values,
         )
     return request
 
@@ -224,6 +243,7 @@ def request_values(
     *,
     resource: Resource | None,
     tenant: Tenant,
+    provider: Tenant,
     service_request: ServiceRequest,
     requester: Principal,
 ) -> dict[str, str]:
@@ -231,7 +251,7 @@ def request_values(
     return {
         "request_id": request.id,
         "requester_name": requester.name,
-        "provider_name": work.uow.tenants.provider().name,
+        "provider_name": provider.name,
         "tenant_name": tenant.name,
         "resource_name": resource.name if resource else request.elevation.resource_id.rsplit("/", 1)[-1],
         "scenario_label": work.lockbox.registry.get(request.elevation.scenario).label,

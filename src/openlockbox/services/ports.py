@@ -87,7 +87,9 @@ class PrincipalStore(Protocol):
     def many(self, ids: Iterable[PrincipalId]) -> Mapping[PrincipalId, Principal]:
         """Return those that exist, in one query."""
 
-    def roles(self, principal_id: PrincipalId) -> tuple[RoleAssignment, ...]: ...
+    def roles(self, principal_id: PrincipalId, *, lock: bool = False) -> tuple[RoleAssignment, ...]:
+        """Return the assignments; with `lock` none of them can be removed until the transaction ends."""
+
     def roles_of_tenant(self, tenant_id: TenantId) -> tuple[RoleAssignment, ...]: ...
     def add_role(self, assignment: RoleAssignment) -> None:
         """Add an assignment; raises AlreadyExists for the same (principal, role, tenant, subscription)."""
@@ -354,6 +356,9 @@ class IdentityStore(Protocol):
     def add_token(self, token: PersonalToken) -> None: ...
     def find_token(self, token_sha256: str) -> PersonalToken | None: ...
     def tokens(self, principal_id: PrincipalId) -> Sequence[PersonalToken]: ...
+    def revoke_tokens_of(self, principal_id: PrincipalId, *, at: datetime) -> None:
+        """Revoke all that are not revoked yet. Idempotent."""
+
     def revoke_token(self, token_id: str, principal_id: PrincipalId, *, at: datetime) -> None:
         """Revoke a token; raises NotFound where it is not this principal's."""
 

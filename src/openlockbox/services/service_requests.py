@@ -38,7 +38,7 @@ def clean(field: str, value: str, *, at_most: int, required: bool = True) -> str
         raise InvalidInput(field=field, problem="it is empty")
     if len(text) > at_most:
         raise InvalidInput(field=field, problem=f"it is longer than {at_most} characters")
-    if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
+    if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\t" for c in text):
         raise InvalidInput(field=field, problem="it holds control characters")
     return text
 
@@ -99,6 +99,7 @@ def open_service_request(
 def load(work: Work, service_request_id: ServiceRequestId) -> ServiceRequest:
     """Load and lock one that the caller may see, and say that the command concerns it."""
     service_request = work.uow.service_requests.get(service_request_id, lock=True)
+    work.locked()
     work.concerns(
         service_request.tenant_id,
         f"service_request:{service_request.id}",

@@ -27,6 +27,7 @@ from openlockbox.domain.principal import (
     PROVIDER_ROLES,
     SUBSCRIPTION_ROLES,
     Principal,
+    PrincipalState,
     Role,
     RoleAssignment,
 )
@@ -204,6 +205,24 @@ def add_person(
     return principal
 
 
+@console("principal.disable")
+def disable_person(lockbox: Lockbox, *, principal_id: PrincipalId) -> Principal:
+    """Disable an account: it can do nothing from now on, and its sign-ins and tokens end. Grants it uses stop at the next connect.
+
+    Raises:
+        NotFound: no such account.
+    """
+    with lockbox.database.unit_of_work() as uow:
+        disabled = replace(uow.principals.get(principal_id), state=PrincipalState.DISABLED)
+        uow.principals.save(disabled)
+        uow.identity.remove_sign_ins_of(principal_id)
+        uow.identity.revoke_tokens_of(principal_id, at=lockbox.clock())
+        detail = {"state": disabled.state.value}
+        _record(uow, lockbox, "principal.changed", disabled.tenant_id, f"principal:{principal_id}", **detail)
+        uow.commit()
+    return disabled
+
+
 @console("role.assign")
 def give_role(
     lockbox: Lockbox,
@@ -319,9 +338,8 @@ def _assignment(
     side = PROVIDER_ROLES if tenant.kind is TenantKind.PROVIDER else CUSTOMER_ROLES
     if role not in side:
         raise InvalidInput(field="role", problem="it belongs to the other side")
-    home = uow.tenants.get(principal.tenant_id)
-    if home.kind is not tenant.kind or (tenant.kind is TenantKind.PROVIDER and home.id != tenant.id):
-        raise InvalidInput(field="principal", problem="provider and customer roles are held by different accounts")
+    if principal.tenant_id != tenant.id:
+        raise NotFound  # whoever is not of this organization does not exist here; no answer tells the two apart
     if (role in SUBSCRIPTION_ROLES) != (subscription_id is not None):
         raise InvalidInput(field="subscription", problem="this role is given on a subscription, others are not")
     if subscription_id is not None and uow.tenants.get_subscription(subscription_id).tenant_id != tenant_id:
@@ -372,6 +390,8 @@ def put_resource(
         old = uow.resources.find(parsed_id)
         if target is not None:
             uow.gateways.get(target.gateway_id)
+            if len({ref for _, ref in target.secret_refs}) != len(target.secret_refs):
+                raise InvalidInput(field="secret", problem="two permission levels may not share an account")
         if old is None:
             uow.resources.add(resource)
         else:

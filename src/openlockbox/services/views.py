@@ -10,6 +10,7 @@ from openlockbox.domain import grant as grants
 from openlockbox.domain import jit_request as jit
 from openlockbox.domain import lockbox_request as core
 from openlockbox.domain.errors import LockboxError, NotFound
+from openlockbox.domain.gateway import Gateway
 from openlockbox.domain.grant import Grant
 from openlockbox.domain.ids import GrantId, JitRequestId, PrincipalId, RequestId, ServiceRequestId, TenantId
 from openlockbox.domain.jit_request import Allowed, JitRequest, JitState
@@ -533,4 +534,25 @@ def tenant_settings(work: Work, *, tenant_id: TenantId) -> Settings:
         roles=roles,
         subscriptions=tuple(work.uow.tenants.subscriptions(tenant_id)),
         may_administer=Role.TENANT_ADMINISTRATOR in in_tenant(work, tenant_id),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAccess:
+    """Who of the provider has access to what now, over all customers, and how the gateways are."""
+
+    live: tuple[GrantView, ...]
+    gateways: tuple[Gateway, ...]
+    now: datetime
+
+
+@query("access.read", scope="grants.read")
+def provider_access(work: Work) -> ProviderAccess:
+    """Return what operators and support leads may end, newest first. Raises NotAllowed."""
+    need(work, Role.OPERATOR, Role.SUPPORT_LEAD)
+    live = [g for t in work.uow.tenants.all() for g in work.uow.grants.unended(t.id) if not grants.is_over(g, work.now)]
+    return ProviderAccess(
+        live=tuple(_grant_view(work, g) for g in sorted(live, key=lambda g: g.not_before, reverse=True)),
+        gateways=tuple(work.uow.gateways.all()),
+        now=work.now,
     )

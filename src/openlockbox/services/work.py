@@ -24,6 +24,7 @@ from openlockbox.domain.events import Event
 from openlockbox.domain.ids import ActorId, CorrelationId, PrincipalId, ResourceId, TenantId, principal_actor
 from openlockbox.domain.lockbox_request import ACCESS_DURATION, CUSTOMER_QUEUE_TIME
 from openlockbox.domain.principal import Principal, PrincipalState, Roles
+from openlockbox.domain.resource import Resource
 from openlockbox.services.ports import Database, Keys, PolicyEngine, SignInMethod, UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -73,19 +74,42 @@ class About:
     subject: str = ""
     resource_id: ResourceId | None = None
     correlation_id: CorrelationId = field(default=CorrelationId(""))
+    foreign: Resource | None = (
+        None  # somebody else's resource that was reached for: its owner's log gets the refusal too
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Work:
-    """One command in progress."""
+    """One command in progress. Whoever takes a lock calls `locked`, because what was read before may be old by then."""
 
     lockbox: Lockbox
     uow: UnitOfWork
     now: datetime
     caller: Caller
     principal: Principal
-    roles: Roles
     about: About
+    is_command: bool
+    _roles: Roles | None = None
+
+    @property
+    def roles(self) -> Roles:
+        """Return the caller's roles, read in this transaction; a command holds them until it ends."""
+        if self._roles is None:
+            self._roles = Roles(self.uow.principals.roles(self.principal.id, lock=self.is_command))
+        return self._roles
+
+    def locked(self) -> None:
+        """Read clock and caller again: the lock just taken may have been waited for.
+
+        Raises:
+            NotSignedIn: the caller was disabled meanwhile.
+        """
+        self.now = self.lockbox.clock()
+        self._roles = None
+        self.principal = self.uow.principals.get(self.principal.id)
+        if self.principal.state is not PrincipalState.ACTIVE:
+            raise NotSignedIn
 
     def concerns(
         self,
@@ -134,7 +158,7 @@ class Work:
         )
 
 
-def begin(lockbox: Lockbox, uow: UnitOfWork, caller: Caller, about: About, *, scope: str) -> Work:
+def begin(lockbox: Lockbox, uow: UnitOfWork, caller: Caller, about: About, *, scope: str, is_command: bool) -> Work:
     """Resolve the caller inside the transaction.
 
     Raises:
@@ -158,8 +182,8 @@ def begin(lockbox: Lockbox, uow: UnitOfWork, caller: Caller, about: About, *, sc
         now=lockbox.clock(),
         caller=caller,
         principal=principal,
-        roles=Roles(uow.principals.roles(principal.id)),
         about=about,
+        is_command=is_command,
     )
 
 
@@ -182,7 +206,7 @@ def command(action: str, *, scope: str) -> Callable[[UseCase[P, T]], Callable_[P
                 about = About()
                 try:
                     with lockbox.database.unit_of_work() as uow:
-                        work = begin(lockbox, uow, caller, about, scope=scope)
+                        work = begin(lockbox, uow, caller, about, scope=scope, is_command=True)
                         result = body(work, *args, **kwargs)
                         uow.commit()
                         return result
@@ -209,7 +233,7 @@ def query(action: str, *, scope: str) -> Callable[[UseCase[P, T]], Callable_[P, 
             about = About()
             try:
                 with lockbox.database.unit_of_work(read_only=True) as uow:
-                    return body(begin(lockbox, uow, caller, about, scope=scope), *args, **kwargs)
+                    return body(begin(lockbox, uow, caller, about, scope=scope, is_command=False), *args, **kwargs)
             except LockboxError as refusal:
                 record_refusal(lockbox, caller, action, about, refusal)
                 raise
@@ -243,6 +267,19 @@ def record_refusal(lockbox: Lockbox, caller: Caller, action: str, about: About, 
                 ),
                 at=lockbox.clock(),
             )
+            if about.foreign is not None:
+                uow.activity.append(
+                    Event(
+                        code=f"{action}.refused",
+                        tenant_id=about.foreign.tenant_id,
+                        actor=principal_actor(caller.principal_id),
+                        subject=f"resource:{about.foreign.id}",
+                        resource_id=about.foreign.id,
+                        correlation_id=CorrelationId(about.foreign.id),
+                        detail={"code": refusal.code, "via": caller.via},
+                    ),
+                    at=lockbox.clock(),
+                )
             uow.commit()
     except Exception as error:
         log.exception("refusal not recorded action=%s code=%s", action, refusal.code)

@@ -134,6 +134,7 @@ def jit_request(number: int = 1) -> JitRequest:
             maximum_duration=4 * HOUR,
         ),
         policy_version="f" * 64,
+        resource_digest="e" * 64,
         mfa_at=NOW,
         submitted_at=NOW + number * HOUR,
         expires_at=NOW + number * HOUR + timedelta(days=4),

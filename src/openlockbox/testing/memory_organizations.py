@@ -115,7 +115,12 @@ class MemoryPrincipals:
         found = (self._principals.find(principal_id) for principal_id in set(ids))
         return {principal.id: principal for principal in found if principal is not None}
 
-    def roles(self, principal_id: PrincipalId) -> tuple[RoleAssignment, ...]:
+    def roles(
+        self,
+        principal_id: PrincipalId,
+        *,
+        lock: bool = False,  # noqa: ARG002  one writer at a time
+    ) -> tuple[RoleAssignment, ...]:
         return tuple(self._roles.where(lambda a: a.principal_id == principal_id, by=_scope))
 
     def roles_of_tenant(self, tenant_id: TenantId) -> tuple[RoleAssignment, ...]:

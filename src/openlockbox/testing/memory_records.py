@@ -203,6 +203,11 @@ class MemoryIdentity:
             raise NotFound
         self._tokens.save(replace(token, revoked_at=at))
 
+    def revoke_tokens_of(self, principal_id: PrincipalId, *, at: datetime) -> None:
+        for token in self.tokens(principal_id):
+            if token.revoked_at is None:
+                self._tokens.save(replace(token, revoked_at=at))
+
     def count_attempt(self, key: str, *, at: datetime, window: timedelta) -> int:
         if at.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored")

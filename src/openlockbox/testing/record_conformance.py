@@ -136,6 +136,11 @@ class RecordConformance:
             assert uow.identity.find_token(f"{1:064}") == replace(token(1), revoked_at=LATER)
             with pytest.raises(NotFound):
                 uow.identity.revoke_token("t2", ENGINEER, at=LATER)
+            uow.identity.revoke_tokens_of(ENGINEER, at=LATER)
+            assert uow.identity.find_token(f"{2:064}") == token(2)
+            uow.identity.revoke_tokens_of(OWNER, at=LATER + HOUR)
+            assert uow.identity.find_token(f"{1:064}") == replace(token(1), revoked_at=LATER)
+            assert uow.identity.find_token(f"{2:064}") == replace(token(2), revoked_at=LATER + HOUR)
             with pytest.raises(AlreadyExists):
                 uow.identity.add_token(replace(token(3), token_sha256=f"{1:064}"))
 

@@ -1,10 +1,13 @@
-"""Runs the web application on uvicorn. Believes no forwarding header, logs no address line, says when it is ready."""
+"""Runs the web application on uvicorn. Logs no address line, says when it is ready.
+
+It believes no forwarding header but a trusted proxy's.
+"""
 
 import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,8 +45,12 @@ class _Server(uvicorn.Server):
                 self._captured_signals.clear()
 
 
-def run_web(app: Litestar, *, host: str, port: int, ready_file: Path | None = None) -> None:
+def run_web(
+    app: Litestar, *, host: str, port: int, ready_file: Path | None = None, trusted_proxies: Sequence[str] = ()
+) -> None:
     """Serve until SIGTERM or SIGINT. Port 0 takes a free one; the ready file tells which.
+
+    `X-Forwarded-For` is believed from the trusted proxies only: the last hop that is none of them is the client.
 
     Raises:
         OSError: the address is taken, or none of this machine's.
@@ -58,7 +65,8 @@ def run_web(app: Litestar, *, host: str, port: int, ready_file: Path | None = No
             lifespan="on",
             access_log=False,  # its lines would hold ids that belong to customers; the activity log is the record
             log_config=None,
-            proxy_headers=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
             server_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -29,6 +29,7 @@ ENGINEERS = ENGINEER | {"other_engineer"}
 REVIEWERS = frozenset({"lead", "devops"})
 SUPPORT = ENGINEERS | REVIEWERS
 OPERATOR = frozenset({"operator"})
+LEAD_AND_OPERATOR = OPERATOR | {"lead"}
 SEE_CASE = MEMBERS | SUPPORT  # the member has opened it
 CLOSE_CASE = DECIDERS | ADMINISTRATOR | ENGINEER | {"member"}
 SEE_REQUEST = CUSTOMER | ENGINEER
@@ -196,6 +197,7 @@ TABLE: Mapping[str, Rule] = {
     f"POST {T}/settings/roles": may(ADMINISTRATOR, send={"person": "bram", "role": "reader|"}),
     f"POST {T}/settings/roles/remove": may(ADMINISTRATOR, send={"person": "bram", "role": "reader|"}),
     # ---- portal: the provider's
+    "GET /provider/access": may(LEAD_AND_OPERATOR),
     "GET /provider/activity": may(OPERATOR),
     "GET /provider/activity/{index}": may(OPERATOR),
     "GET /provider/activity.jsonl": may(OPERATOR),

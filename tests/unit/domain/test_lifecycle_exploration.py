@@ -96,6 +96,7 @@ def begin(verdict: Verdict) -> World:
         elevation=ELEVATION,
         verdict=verdict,
         policy_version="1",
+        resource_digest="1",
         mfa_at=START,
         submitted_at=START,
         expires_at=START + 2 * TICK,

@@ -120,10 +120,10 @@ class SqlActivity:
         take = _TAKE[self._unit.connection.dialect.name]
         for tenant_id in sorted(by_tenant):
             queued = by_tenant[tenant_id]
-            size: int = self._unit.changing(take, {"tenant_id": tenant_id, "count": len(queued)}).scalar_one()
+            size: int = self._unit.returned(take, {"tenant_id": tenant_id, "count": len(queued)})
             first = size - len(queued)
             rows = [self._make(event, index=first + i, at=at) for i, (event, at) in enumerate(queued)]
-            self._unit.write(_ADD, rows if len(rows) > 1 else rows[0])
+            self._unit.write_all(_ADD, rows)
         self._queue.clear()
 
     def _make(self, event: Event, *, index: int, at: datetime) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class SqlActivity:
 
     def entries(self, tenant_id: TenantId, query: EntryFilter) -> Sequence[Entry]:
         statement = _filtered(query).limit(query.limit)
-        return [_entry(row) for row in self._unit.rows(statement, tenant_id=tenant_id)]
+        return [_entry(row) for row in self._unit.composed_rows(statement, tenant_id=tenant_id)]
 
     def get(self, tenant_id: TenantId, index: int) -> Entry:
         row = self._unit.row(_ONE, tenant_id=tenant_id, entry_index=index)

@@ -21,6 +21,7 @@ from openlockbox.adapters.db.outbox import SqlOutbox
 from openlockbox.adapters.db.people import SqlPrincipals
 from openlockbox.adapters.db.service_requests import SqlServiceRequests
 from openlockbox.adapters.db.sessions import SqlSessions
+from openlockbox.adapters.db.statements import Statements
 from openlockbox.adapters.db.store import Unit
 from openlockbox.services.ports import (
     ActivityLog,
@@ -48,14 +49,15 @@ class SqlDatabase:
     def __init__(self, url: str, *, salt: Callable[[int], bytes], pool_size: int = POOL_SIZE) -> None:
         self.engine: Final = make_engine(url, pool_size=pool_size)
         self._reader: Final = reader_of(self.engine)
+        self._statements: Final = Statements(self.engine.dialect)
         self._salt: Final = salt
         # SQLite lets waiting writers poll; within a process a lock hands over at once and in fairer order.
         self._writer: Final = threading.Lock() if self.engine.dialect.name == "sqlite" else None
 
     def unit_of_work(self, *, read_only: bool = False) -> "SqlUnitOfWork":
         if read_only:
-            return SqlUnitOfWork(self._reader, salt=self._salt, read_only=True, writer=None)
-        return SqlUnitOfWork(self.engine, salt=self._salt, read_only=False, writer=self._writer)
+            return SqlUnitOfWork(self._reader, self._statements, salt=self._salt, read_only=True, writer=None)
+        return SqlUnitOfWork(self.engine, self._statements, salt=self._salt, read_only=False, writer=self._writer)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -79,9 +81,16 @@ class SqlUnitOfWork:
     identity: IdentityStore
 
     def __init__(
-        self, engine: Engine, *, salt: Callable[[int], bytes], read_only: bool, writer: "threading.Lock | None"
+        self,
+        engine: Engine,
+        statements: Statements,
+        *,
+        salt: Callable[[int], bytes],
+        read_only: bool,
+        writer: "threading.Lock | None",
     ) -> None:
         self._engine = engine
+        self._statements = statements
         self._salt = salt
         self._read_only = read_only
         self._writer = writer
@@ -94,7 +103,7 @@ class SqlUnitOfWork:
         try:
             self._connection = self._engine.connect()
             self._connection.begin()
-            unit = self._unit = Unit(self._connection, read_only=self._read_only)
+            unit = self._unit = Unit(self._connection, self._statements, read_only=self._read_only)
         except BaseException:
             self._leave()
             raise

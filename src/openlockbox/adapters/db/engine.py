@@ -28,6 +28,7 @@ def make_engine(url: str, *, pool_size: int) -> Engine:
             max_overflow=0,
             pool_pre_ping=False,
             query_cache_size=STATEMENT_CACHE,
+            hide_parameters=True,  # they are people's words and hashes of passwords; errors are logged
         )
     if kind != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ValueError("the database is sqlite:////path/to/file or postgresql://…")
@@ -37,6 +38,7 @@ def make_engine(url: str, *, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         query_cache_size=STATEMENT_CACHE,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

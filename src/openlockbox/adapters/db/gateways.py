@@ -109,7 +109,7 @@ class SqlGateways:
             raise NotFound
 
     def add_revocation(self, kind: RevokedKind, subject_id: str, *, until: datetime) -> int:
-        version: int = self._unit.changing(_NEXT[self._unit.connection.dialect.name], {}).scalar_one()
+        version: int = self._unit.returned(_NEXT[self._unit.connection.dialect.name], {})
         self._unit.write(_ADD, {"version": version, "kind": kind, "subject_id": subject_id, "until_at": until})
         return version
 

@@ -50,6 +50,7 @@ _TOKENS = (
 _REVOKE_TOKEN = update(t.personal_token).where(
     _TOKEN.id == bindparam("token_id"), _TOKEN.principal_id == bindparam("owner")
 )
+_REVOKE_TOKENS = update(t.personal_token).where(_TOKEN.principal_id == bindparam("owner"), _TOKEN.revoked_at.is_(None))
 # The head's row lock makes two attempts at the same moment see each other: counting alone would let both through.
 _NEXT_ATTEMPT = {
     dialect: insert_(t.attempt_head)
@@ -60,7 +61,7 @@ _NEXT_ATTEMPT = {
 }
 _ADD_ATTEMPT = insert(t.attempt)
 _FORGET_OLD = delete(t.attempt).where(_ATTEMPT.key == bindparam("key"), _ATTEMPT.attempted_at <= bindparam("before"))
-_COUNT = select(func.count()).where(
+_COUNT = select(func.count().label("count")).where(
     _ATTEMPT.key == bindparam("key"),
     _ATTEMPT.attempted_at > bindparam("since"),
     _ATTEMPT.attempted_at <= bindparam("at"),
@@ -177,8 +178,11 @@ class SqlIdentity:
         if self._unit.write(_REVOKE_TOKEN, {"token_id": token_id, "owner": principal_id, "revoked_at": at}) != 1:
             raise NotFound
 
+    def revoke_tokens_of(self, principal_id: PrincipalId, *, at: datetime) -> None:
+        self._unit.write(_REVOKE_TOKENS, {"owner": principal_id, "revoked_at": at})
+
     def count_attempt(self, key: str, *, at: datetime, window: timedelta) -> int:
-        number: int = self._unit.changing(_NEXT_ATTEMPT[self._unit.connection.dialect.name], {"key": key}).scalar_one()
+        number: int = self._unit.returned(_NEXT_ATTEMPT[self._unit.connection.dialect.name], {"key": key})
         self._unit.write(_ADD_ATTEMPT, {"key": key, "number": number, "attempted_at": at})
         self._unit.write(_FORGET_OLD, {"key": key, "before": at - max(window, ATTEMPTS_KEPT)})
         row = self._unit.row(_COUNT, key=key, since=at - window, at=at)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, insert, select
 
 from openlockbox.adapters.db import tables as t
-from openlockbox.adapters.db.store import Mapped, Unit, deleting
+from openlockbox.adapters.db.store import Mapped, Unit, deleting, in_state
 from openlockbox.domain.errors import NotFound
 from openlockbox.domain.ids import PrincipalId, SubscriptionId, TenantId
 from openlockbox.domain.principal import APPROVER_ROLES, Principal, PrincipalState, Role, RoleAssignment
@@ -72,6 +72,7 @@ _ROLES = (
     .where(_R.principal_id == bindparam("principal_id"))
     .order_by(_R.role, _R.tenant_id, _R.subscription_id)
 )
+_ROLES_HELD = _ROLES.with_for_update(read=True)
 _ROLES_OF_TENANT = (
     select(t.role_assignment)
     .where(_R.tenant_id == bindparam("tenant_id"))
@@ -84,7 +85,7 @@ _APPROVERS = _ACTIVE.where(
     _P.id.in_(
         select(_R.principal_id).where(
             _R.subscription_id == bindparam("subscription_id"),
-            _R.role.in_(sorted(role.value for role in APPROVER_ROLES)),
+            in_state(_R.role, *sorted(APPROVER_ROLES)),
         )
     )
 )
@@ -120,11 +121,12 @@ class SqlPrincipals:
 
     def many(self, ids: Iterable[PrincipalId]) -> Mapping[PrincipalId, Principal]:
         wanted = sorted(set(ids))
-        found = _PRINCIPALS.list(self._unit, _MANY, ids=wanted) if wanted else []
+        found = [_principal(row) for row in self._unit.composed_rows(_MANY, ids=wanted)] if wanted else []
         return {principal.id: principal for principal in found}
 
-    def roles(self, principal_id: PrincipalId) -> tuple[RoleAssignment, ...]:
-        return tuple(_assignment(row) for row in self._unit.rows(_ROLES, principal_id=principal_id))
+    def roles(self, principal_id: PrincipalId, *, lock: bool = False) -> tuple[RoleAssignment, ...]:
+        rows = self._unit.rows(_ROLES_HELD if lock else _ROLES, principal_id=principal_id)
+        return tuple(_assignment(row) for row in rows)
 
     def roles_of_tenant(self, tenant_id: TenantId) -> tuple[RoleAssignment, ...]:
         return tuple(_assignment(row) for row in self._unit.rows(_ROLES_OF_TENANT, tenant_id=tenant_id))
@@ -141,4 +143,5 @@ class SqlPrincipals:
 
     def holders(self, roles: frozenset[Role], tenant_id: TenantId) -> Sequence[Principal]:
         names = sorted(role.value for role in roles)
-        return _PRINCIPALS.list(self._unit, _HOLDERS, tenant_id=tenant_id, roles=names) if names else []
+        rows = self._unit.composed_rows(_HOLDERS, tenant_id=tenant_id, roles=names) if names else []
+        return [_principal(row) for row in rows]

@@ -1,9 +1,9 @@
 """What all stores share: running statements in the unit's transaction, and the statements of one mapped table.
 
-Statements are built once, at import, so that a call costs no more than Core's compiled cache.
+Statements are built once, at import, and compiled once a database.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
 
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    CursorResult,
     Executable,
     Row,
     Table,
@@ -22,55 +21,102 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import DBAPIError, StatementError
 
 from openlockbox.adapters.db.errors import translate
+from openlockbox.adapters.db.statements import Params, Statements
 from openlockbox.domain.errors import ConcurrentUpdate, NotFound
 
 T = TypeVar("T")
-Params = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+FAILED: Final = "the transaction has failed"
 
 
 class Unit:
     """The transaction of one unit of work, as the stores see it. After an error of the database it can only be left."""
 
-    def __init__(self, connection: Connection, *, read_only: bool) -> None:
+    def __init__(self, connection: Connection, statements: Statements, *, read_only: bool) -> None:
         self.connection: Final = connection
         self.read_only: Final = read_only
         self.over = ""  # why nothing more may run
+        self._statements = statements
+        self._dialect = connection.dialect
+        self._cursor = connection.connection.cursor()
 
-    def run(self, statement: Executable, params: Params | None = None) -> CursorResult[Any]:
-        """Run a statement and translate what the database refuses."""
+    def rows(self, statement: Executable, **params: object) -> list[Any]:
+        """Run a statement of a module and return its rows."""
+        return self._run(statement, params)[0]
+
+    def row(self, statement: Executable, **params: object) -> Any | None:  # noqa: ANN401  the columns are the statement's
+        """Run a statement of a module and return its first row."""
+        rows = self.rows(statement, **params)
+        return rows[0] if rows else None
+
+    def composed_rows(self, statement: Executable, **params: object) -> Sequence[Row[Any]]:
+        """Run a statement whose text depends on the call: filters, or a list of values. It goes the long way, through Core."""
         self.check_running()
         try:
-            return self.connection.execute(statement, params)
+            return self.connection.execute(statement, params).fetchall()
         except StatementError as error:
-            self.over = "the transaction has failed"
+            self.over = FAILED
             translated = translate(error)
             if translated is error:
                 raise
             raise translated from error
+
+    def write(self, statement: Executable, params: Params) -> int:
+        """Run a statement that changes rows and return how many it changed."""
+        return self._change(statement, params)[1]
+
+    def returned(self, statement: Executable, params: Params) -> Any:  # noqa: ANN401  the column is the statement's
+        """Run a statement that changes one row, and return the one cell that it gives back."""
+        ((cell,),) = self._change(statement, params)[0]
+        return cell
+
+    def write_all(self, statement: Executable, params: Sequence[Params]) -> None:
+        """Run a statement that changes rows once for each set of parameters; all have the same names."""
+        for one in params:
+            self.write(statement, one)
 
     def check_running(self) -> None:
         """Refuse to go on in a transaction that failed or was committed: it can only be left."""
         if self.over:
             raise RuntimeError(f"{self.over}: the unit of work can only be left")
 
-    def rows(self, statement: Executable, **params: object) -> Sequence[Row[Any]]:
-        return self.run(statement, params).fetchall()
-
-    def row(self, statement: Executable, **params: object) -> Row[Any] | None:
-        return self.run(statement, params).fetchone()
-
-    def write(self, statement: Executable, params: Params) -> int:
-        """Run a statement that changes rows and return how many it changed."""
-        return self.changing(statement, params).rowcount
-
-    def changing(self, statement: Executable, params: Params) -> CursorResult[Any]:
-        """Run a statement that changes rows and returns some."""
+    def _change(self, statement: Executable, params: Params) -> tuple[list[Any], int]:
         if self.read_only:
             raise RuntimeError("a read-only unit of work cannot write")
-        return self.run(statement, params)
+        return self._run(statement, params)
+
+    def _run(self, statement: Executable, params: Params) -> tuple[list[Any], int]:
+        self.check_running()
+        ready, cursor = self._statements.get(statement, tuple(params)), self._cursor
+        try:
+            cursor.execute(ready.text, ready.parameters(params))
+            # All rows: a statement that SQLite has not run to its end would hold its snapshot beyond the transaction.
+            rows = ready.rows(cursor.fetchall()) if cursor.description else []
+        except BaseException as error:
+            self.over = FAILED
+            if isinstance(error, self._dialect.loaded_dbapi.Error):
+                raise self._refusal(ready.text, error) from error
+            raise
+        return rows, cursor.rowcount
+
+    def _refusal(self, text: str, error: Any) -> Exception:  # noqa: ANN401  each driver has its own
+        """Do with an error of the driver what Core would have done, and translate it."""
+        driver, dialect = self.connection.connection.driver_connection, self._dialect
+        gone = dialect.is_disconnect(error, driver, self._cursor)
+        wrapped = DBAPIError.instance(
+            text,
+            None,
+            error,
+            dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=gone,
+            dialect=dialect,
+        )
+        if gone:
+            self.connection.invalidate(error)  # or the pool would hand it out again
+        return translate(wrapped)
 
 
 class Mapped(Generic[T]):

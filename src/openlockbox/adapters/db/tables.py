@@ -141,6 +141,7 @@ jit_request = Table(
     *elevation(),
     col("verdict", JsonObject),
     col("policy_version"),
+    col("resource_digest"),
     col("mfa_at", Instant, null=True),
     col("submitted_at", Instant),
     col("expires_at", Instant),

@@ -17,7 +17,7 @@ from openlockbox.domain.ids import GatewayId
 from openlockbox.grants.encoding import EnvelopeRefused
 from openlockbox.grants.gateway_request import SCHEME, peek_gateway_id, verify_request
 from openlockbox.grants.keys import parse_public_key
-from openlockbox.services.gateways import find_gateway
+from openlockbox.services.gateways import find_gateway, record_unproven
 from openlockbox.services.work import Lockbox
 from openlockbox.web.api.callers import Connection, lockbox_of
 from openlockbox.web.gateway_api.threads import in_thread
@@ -33,12 +33,16 @@ async def need_gateway(connection: Connection, _: BaseRouteHandler) -> None:
         raise GatewayRefused
     request: Request[Any, Any, Any] = connection
     header = request.headers.get("authorization", "")
+    lockbox = lockbox_of(connection)
     if not header.startswith(f"{SCHEME} "):  # whoever shows nothing at all does not get a body read either
+        await in_thread(record_unproven, lockbox)
         raise GatewayRefused
     body = await request.body()
-    connection.state.gateway = await in_thread(
-        prove, lockbox_of(connection), header, request.method, signed_path(request), body
-    )
+    try:
+        connection.state.gateway = await in_thread(prove, lockbox, header, request.method, signed_path(request), body)
+    except GatewayRefused:
+        await in_thread(record_unproven, lockbox)
+        raise
 
 
 def prove(lockbox: Lockbox, header: str, method: str, path: str, body: bytes) -> Gateway:

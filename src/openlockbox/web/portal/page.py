@@ -183,7 +183,7 @@ class Visitor:
             return f"/t/{tenant.id}" if tenant.id in self.me.readable else f"/t/{tenant.id}/service-requests"
         if roles & SEE_SERVICE_REQUESTS:
             return "/engineer" if Role.SUPPORT_ENGINEER in roles or not roles & INTERNAL_APPROVER_ROLES else "/review"
-        return "/provider/activity" if Role.OPERATOR in roles else "/profile"
+        return "/provider/access" if Role.OPERATOR in roles else "/profile"
 
 
 Signed: TypeAlias = NamedDependency[SkipValidation[Visitor]]  # how a handler asks for the signed-in visitor

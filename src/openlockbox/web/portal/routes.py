@@ -61,6 +61,7 @@ _HANDLERS: Final[list[ControllerRouterHandler]] = [
     engineer.request_elevation,
     engineer.elevations,
     engineer.withdraw,
+    sessions.provider_access,
     sessions.grant_page,
     sessions.session_address,
     sessions.connect,

@@ -15,6 +15,7 @@ from openlockbox.domain.ids import GrantId
 from openlockbox.domain.session import SessionState
 from openlockbox.services import access, views
 from openlockbox.services.access import Connection
+from openlockbox.services.gateways import LEASE_TIME
 from openlockbox.services.views import GrantView
 from openlockbox.web.portal import security
 from openlockbox.web.portal.forms import Filled, Form, parse_id
@@ -29,6 +30,13 @@ FORBIDDEN: Final = 403
 
 def _load(visitor: Visitor, grant_id: str) -> GrantView:
     return views.grant_view(visitor.lockbox, visitor.caller, grant_id=GrantId(parse_id(grant_id)))
+
+
+@get("/provider/access", sync_to_thread=True)
+def provider_access(visitor: Signed) -> Response[str]:
+    """Show operators and support leads who has access now, and the gateways."""
+    view = views.provider_access(visitor.lockbox, visitor.caller)
+    return visitor.page("provider_access.html", view=view, fresh_for=LEASE_TIME)
 
 
 @get("/engineer/grants/{grant_id:str}", sync_to_thread=True)

@@ -96,7 +96,7 @@ def test_another_method_is_told_so(browse):
         ("idris", "/engineer"),
         ("maud", "/engineer"),
         ("devi", "/review"),
-        ("oper", "/provider/activity"),
+        ("oper", "/provider/access"),
         ("cole", "/profile"),
         ("piet", "/t/pelimoor"),
     ],

@@ -29,6 +29,7 @@ def create() -> None:
         sa.Column("justification", sa.Text(), nullable=False),
         sa.Column("verdict", sa.Text(), nullable=False),
         sa.Column("policy_version", sa.Text(), nullable=False),
+        sa.Column("resource_digest", sa.Text(), nullable=False),
         sa.Column("mfa_at", sa.BigInteger(), nullable=True),
         sa.Column("submitted_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
