@@ -82,7 +82,7 @@ format: setup
 	$(BIN)/ruff format
 
 bench: packages setup assets
-	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python -m "bench.$$(basename $$script .py)" $(ARGS); done
 
 # Locks name versions and hashes, never the index they came from: each machine has its own.
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --no-config --generate-hashes --strip-extras \

@@ -20,6 +20,7 @@ CUSTOMERS = {
     BRACKWATER: ("Brackwater Mills", SupportPlan.BASIC),
 }
 GATEWAY = GatewayId("gateway-1")
+LEVELS = (Permission.OPERATE, Permission.ADMINISTRATOR)
 PASSWORD = "correct horse 7 kilns"
 
 
@@ -39,9 +40,9 @@ def tenant_of(resource_id: str) -> str:
     return resource_id.split("/")[2].removesuffix("-production")
 
 
-def secret_of(desktop: Desktop) -> str:
-    """Name the gateway's secret that holds a desktop's account."""
-    return f"account-{desktop.security}"
+def secret_of(desktop: Desktop, permission: Permission) -> str:
+    """Name the gateway's secret for a permission level. A test desktop has one account, a real machine has one a level."""
+    return f"{desktop.security}-{permission}"
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,13 @@ def _add(lockbox: Lockbox, member: Member) -> str:
 def put_resource(lockbox: Lockbox, resource_id: str, desktop: Desktop | None) -> None:
     target = None
     if desktop is not None:
-        secret = secret_of(desktop)
         target = Target(
             gateway_id=GATEWAY,
             address=desktop.host,
             port=desktop.port,
             security=TargetSecurity(desktop.security),
             certificate_sha256=desktop.certificate_sha256,
-            secret_refs=((Permission.OPERATE, secret), (Permission.ADMINISTRATOR, secret)),
+            secret_refs=tuple((level, secret_of(desktop, level)) for level in LEVELS),
         )
     setup.put_resource(
         lockbox,

@@ -110,7 +110,9 @@ class System:
         self.command("gateway", "enrol", "--code-stdin", stdin=code)
         for desktop in self.desktops.values():
             account = ("--username", desktop.username, "--password-stdin")
-            self.command("gateway", "secret", "set", cast.secret_of(desktop), *account, stdin=desktop.password + "\n")
+            for level in cast.LEVELS:
+                name = cast.secret_of(desktop, level)
+                self.command("gateway", "secret", "set", name, *account, stdin=desktop.password + "\n")
         # One resource by the command, the others by what the command calls: each command costs a second.
         self.add_resource_by_command(cast.KILN, self.desktops.get("xrdp", self.desktops["nla"]))
         for resource_id, kind in cast.TARGETS.items():
@@ -118,13 +120,13 @@ class System:
                 put_resource(self.lockbox, resource_id, self.desktops.get(kind))
 
     def add_resource_by_command(self, resource_id: str, desktop: Desktop) -> None:
-        secret = cast.secret_of(desktop)
+        secrets = [("--secret", f"{level}={cast.secret_of(desktop, level)}") for level in cast.LEVELS]
         self.command(
             *("resource", "add", resource_id, "--tenant", cast.tenant_of(resource_id), "--os", "Linux"),
             *("--description", "Controls kiln line 3 and holds its firing records.", "--gateway", cast.GATEWAY),
             *("--target", f"{desktop.host}:{desktop.port}", "--security", desktop.security),
             *("--certificate-sha256", desktop.certificate_sha256),
-            *("--secret", f"operate={secret}", "--secret", f"administrator={secret}"),
+            *(word for words in secrets for word in words),
         )
 
     # ---- processes ----
@@ -151,7 +153,11 @@ class System:
 
     def wait_for(self, *names: str) -> None:
         for name in names:
-            until(lambda name=name: self._is_ready(name), f"ready {name}")
+            try:
+                until(lambda name=name: self._is_ready(name), f"ready {name}")
+            except AssertionError as error:
+                error.add_note(self.log_file(name).read_text()[-2000:])
+                raise
 
     def _ready_file(self, name: str) -> Path:
         return self.directory / f"{name}.ready"

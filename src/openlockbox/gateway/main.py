@@ -7,6 +7,7 @@ import time
 import uvloop
 
 from openlockbox.gateway.clocks import Clock, Clocks
+from openlockbox.gateway.connections import raise_descriptor_limit
 from openlockbox.gateway.logs import log_to_stderr
 from openlockbox.gateway.process import Fronts, serve_gateway
 from openlockbox.gateway.rdp.browser import serve_browser
@@ -26,6 +27,7 @@ def run_gateway(settings: GatewaySettings, *, clock: Clock) -> None:
         NotEnrolled, UnsafeFile, StateDirectoryInUse: before anything listens.
     """
     log_to_stderr()
+    raise_descriptor_limit()
     uvloop.run(_until_signal(settings, Clocks(now=clock, monotonic=boot_time)))
 
 

@@ -18,6 +18,7 @@ from websockets.typing import Origin
 
 from openlockbox.gateway.admission import Admission
 from openlockbox.gateway.clocks import Clocks
+from openlockbox.gateway.connections import Connections, TooManyConnections, counted, peer_address
 from openlockbox.gateway.contract import Gatekeeper
 from openlockbox.gateway.control_plane import ControlPlane
 from openlockbox.gateway.enrolment import Identity, load_identity, tls_trust
@@ -106,7 +107,7 @@ class Gateway:
             limits=Limits(sessions=settings.max_sessions, sessions_per_grant=settings.max_sessions_per_grant),
             ended=self._spool.wake,
         )
-        self._connections = 0
+        self._connections = Connections(most=settings.max_connections)
 
     # ---- listeners ----
 
@@ -119,32 +120,29 @@ class Gateway:
             return connection.respond(status, "lease lost\n" if lost else "ok\n")
         if path != RDP_PATH:
             return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
-        if self._connections >= self._settings.max_connections:
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections\n")
         return None
 
     async def _serve_browser(self, front: BrowserFront, websocket: ServerConnection) -> None:
-        self._connections += 1
         try:
             await front(websocket, self._gatekeeper)
         except Exception:
             log.exception("browser.failed")
-        finally:
-            self._connections -= 1
 
     async def _serve_native(
         self, front: NativeFront, context: ssl.SSLContext, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self._connections >= self._settings.max_connections:
+        address = peer_address(writer.transport)
+        try:
+            self._connections.add(address, most_per_address=self._settings.max_connections_per_address)
+        except TooManyConnections:
             writer.transport.abort()
             return
-        self._connections += 1
         try:
             await front(reader, writer, self._gatekeeper, context)
         except Exception:
             log.exception("native.failed")
         finally:
-            self._connections -= 1
+            self._connections.remove(address)
             writer.transport.abort()
 
     @contextlib.asynccontextmanager
@@ -165,7 +163,11 @@ class Gateway:
             max_size=MAX_MESSAGE,
             max_queue=MAX_QUEUE,
             compression=None,
-            ssl=browser_tls,
+            create_connection=counted(
+                self._connections,
+                most_per_address=None if browser_tls is None else settings.max_connections_per_address,
+                tls=browser_tls,
+            ),
             server_header=None,
         )
         native = await asyncio.start_server(

@@ -213,7 +213,7 @@ class RecordingWriter:
     def seal(self, *, reason: str, ended_at: datetime, signer: Signer) -> RecordingSummary:
         """Write what waits, the index and the seal, and close the file. What cannot be written is not counted.
 
-        A recording that cannot be sealed keeps its whole chunks and is sealed at the next start; its summary stands.
+        A recording that cannot be sealed keeps its whole chunks; its summary stands, and the log's head still proves them.
         """
         self.stop()
         if self._buffer and not self._failed:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -31,11 +32,12 @@ from openlockbox.gateway.recording import (
     seal_blocks,
 )
 from openlockbox.grants.encoding import EnvelopeRefused, Fields, parse_b64url, parse_canonical
-from openlockbox.grants.envelope import MAX_LENGTHS, Kind, open_envelope
+from openlockbox.grants.envelope import MAX_LENGTHS, PREFIX, Kind, open_envelope
 from openlockbox.grants.keys import Signer, key_id_of
 
 MAX_HEADER: Final = 4_096
 MAX_CHUNKS: Final = 2**31
+_MOST_REST: Final = CHUNK_HEAD.size + MAX_CHUNK + HASH_BYTES  # recovery looks at no more behind the last whole chunk
 _HEADER: Final = ("format", "session_id", "grant_id", "gateway_id", "started_at", "wrapped_key")
 _SEAL: Final = (
     "format", "session_id", "grant_id", "gateway_id", "started_at", "ended_at", "reason",
@@ -50,6 +52,14 @@ class RecordingBroken(Exception):
         self.code = code
         self.chunk = chunk
         super().__init__(code if chunk is None else f"{code}: chunk {chunk}")
+
+
+class RecordingDamaged(RecordingBroken):
+    """Recovery found damage that no crash leaves, and left the file as it is. `whole` is what holds before it."""
+
+    def __init__(self, whole: RecordingSummary) -> None:
+        self.whole = whole
+        super().__init__("chunk_broken", chunk=whole.chunks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,34 +253,65 @@ def _split_records(plain: bytes, chunk: int) -> Iterator[Record]:
         at += length
 
 
-def _is_sealed(file: BinaryIO) -> bool:
-    return (
-        _read_block(file, b"I", INDEX_ENTRY.size * MAX_CHUNKS) is not None
-        and _read_block(file, b"S", MAX_LENGTHS[Kind.RECORDING]) is not None
-    )
+def _is_sealed(rest: bytes, *, chunks: int) -> bool:
+    """Tell whether this is an index of so many chunks and a seal, and nothing else. The signature is not checked."""
+    file = BytesIO(rest)
+    entries = _read_block(file, b"I", INDEX_ENTRY.size * chunks)
+    seal = None if entries is None else _read_block(file, b"S", MAX_LENGTHS[Kind.RECORDING])
+    return entries is not None and len(entries) == INDEX_ENTRY.size * chunks and seal is not None and not file.read(1)
+
+
+def _is_torn(rest: bytes, *, chunks: int) -> bool:
+    """Tell whether a crash can have left this behind the last whole chunk: the next block, begun and cut by the end."""
+    next_chunk = b"C" + LENGTH.pack(chunks)
+    index = BLOCK_HEAD.pack(b"I", INDEX_ENTRY.size * chunks)
+    if next_chunk.startswith(rest[: len(next_chunk)]):
+        stated = rest[len(next_chunk) : CHUNK_HEAD.size]
+        length = int.from_bytes(stated, "big") if len(stated) == LENGTH.size else 0
+        # A length that damage made longer would swallow what follows: neither the chunk after it nor a seal may be in there.
+        return (
+            length <= MAX_CHUNK
+            and len(rest) < CHUNK_HEAD.size + length + HASH_BYTES
+            and b"C" + LENGTH.pack(chunks + 1) not in rest
+            and PREFIX.encode("ascii") not in rest
+        )
+    if index.startswith(rest[: len(index)]):
+        seal = rest[len(index) + INDEX_ENTRY.size * chunks :]
+        length = int.from_bytes(seal[1 : BLOCK_HEAD.size], "big") if len(seal) >= BLOCK_HEAD.size else 0
+        return (
+            seal[:1] in {b"", b"S"}
+            and length <= MAX_LENGTHS[Kind.RECORDING]
+            and len(seal) < BLOCK_HEAD.size + max(length, 1)
+        )
+    return False
 
 
 def recover_recording(path: Path, *, reason: str, ended_at: datetime, signer: Signer) -> RecordingSummary:
-    """Seal what a crash left open, up to its last whole chunk; a sealed one is left as it is. Returns what holds.
+    """Seal what a crash left open, without its torn last block; a sealed one is left as it is. Returns what holds.
+
+    Nothing is ever written to a file that is damaged anywhere else: it is evidence, and a seal would make it look whole.
 
     Raises:
+        RecordingDamaged: it is neither sealed nor what a crash leaves; says what holds. Nothing was written.
         RecordingBroken: not even the header can be read.
         OSError: it cannot be read or written.
     """
     with path.open("r+b") as file:
         subject, _, current = _read_header(file)
-        entries, end, chunks, whole = bytearray(), file.tell(), 0, True
+        entries, end, chunks = bytearray(), file.tell(), 0
         for chunk in _read_chunks(file, current):
             if chunk.digest != chunk.stored:
-                whole = False
-                break
+                raise RecordingDamaged(RecordingSummary(sha256=current.hex(), bytes=end, chunks=chunks))
             # The time of its first record is inside the ciphertext; recovery needs no key and writes none.
             entries += INDEX_ENTRY.pack(chunk.offset, 0, chunk.digest)
             current, end, chunks = chunk.digest, chunk.end, chunk.index + 1
         summary = RecordingSummary(sha256=current.hex(), bytes=end, chunks=chunks)
         file.seek(end)
-        if whole and _is_sealed(file):
+        rest = file.read(_MOST_REST + 1)
+        if _is_sealed(rest, chunks=chunks):
             return summary
+        if len(rest) > _MOST_REST or not _is_torn(rest, chunks=chunks):
+            raise RecordingDamaged(summary)
         file.seek(end)
         file.truncate()
         file.write(

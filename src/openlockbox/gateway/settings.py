@@ -6,6 +6,7 @@ from pathlib import Path
 MAX_SESSIONS = 200
 MAX_SESSIONS_PER_GRANT = 4  # an engineer reconnects or opens a second window, not more
 MAX_CONNECTIONS = 400  # admitted or not
+MAX_CONNECTIONS_PER_ADDRESS = 100  # an office behind one address, yet a quarter of all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class GatewaySettings:
     max_sessions: int = MAX_SESSIONS
     max_sessions_per_grant: int = MAX_SESSIONS_PER_GRANT
     max_connections: int = MAX_CONNECTIONS
+    # Not for the browser front without its own TLS: there every connection comes from the proxy's address.
+    max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS
 
     @property
     def files(self) -> "StateFiles":

@@ -10,7 +10,7 @@ from openlockbox.gateway.control_plane import ControlPlane, ControlPlaneRefused,
 from openlockbox.gateway.journal import EndEvent, Journal
 from openlockbox.gateway.logs import FieldLogger
 from openlockbox.gateway.recording import NO_RECORDING, SUFFIX, RecordingSummary
-from openlockbox.gateway.recording_file import RecordingBroken, recover_recording
+from openlockbox.gateway.recording_file import RecordingBroken, RecordingDamaged, recover_recording
 from openlockbox.grants.keys import Signer
 
 log = FieldLogger(__name__)
@@ -20,23 +20,32 @@ LONGEST_PAUSE: Final = timedelta(seconds=5)
 
 
 def recover_sessions(journal: Journal, recordings: Path, *, at: datetime, signer: Signer) -> list[str]:
-    """Seal every open recording and write an end for every session that a crash cut. Run before anything starts.
+    """Write an end for every session that a crash cut, and seal its recording. Run before anything starts.
 
-    Returns the sessions. Idempotent, so a crash in here is harmless.
+    Recordings of sessions that have an end are not touched: the log holds their heads. Returns the sessions. Idempotent,
+    so a crash in here is harmless.
     """
     reason = EndReason.GATEWAY_STOPPED.value
-    summaries: dict[str, RecordingSummary] = {}
-    for path in sorted(recordings.glob(f"*{SUFFIX}")):
-        try:
-            summaries[path.stem] = recover_recording(path, reason=reason, ended_at=at, signer=signer)
-        except (RecordingBroken, OSError):
-            log.exception("recording.not_recovered", path=path)
     begun = journal.begun()
     for session_id in begun:
-        summary = summaries.get(session_id, NO_RECORDING)
+        summary = _recovered(recordings / f"{session_id}{SUFFIX}", reason=reason, at=at, signer=signer)
         journal.end(EndEvent(session_id=session_id, at=at, reason=reason, recording=summary))
         log.warning("session.recovered", session_id=session_id, chunks=summary.chunks)
     return begun
+
+
+def _recovered(path: Path, *, reason: str, at: datetime, signer: Signer) -> RecordingSummary:
+    """Recover one recording. Whatever is wrong with it is logged, and the session's end names what holds."""
+    try:
+        return recover_recording(path, reason=reason, ended_at=at, signer=signer)
+    except FileNotFoundError:  # the crash came between the journal and the recording
+        log.warning("recording.missing", path=path)
+    except RecordingDamaged as damaged:
+        log.exception("recording.damaged", path=path, chunk=damaged.chunk)
+        return damaged.whole
+    except (RecordingBroken, OSError):
+        log.exception("recording.not_recovered", path=path)
+    return NO_RECORDING
 
 
 class Spool:

@@ -173,6 +173,37 @@ async def test_a_crash_before_the_recording_is_reported_too(stage):
     assert (event.session_id, event.recording.sha256) == ("se-5", "")
 
 
+async def test_a_crashed_sessions_damaged_recording_is_kept_and_its_end_names_what_holds(stage, caplog):
+    _, session = await running(stage)
+    for _ in range(3):
+        session.recorder.server_bytes(b"x" * 70_000)
+    session.recording.stop()
+    damaged = bytearray(stage.path().read_bytes())
+    second = damaged.index(b"C" + (1).to_bytes(4, "big"))
+    damaged[second + 100] ^= 1
+    stage.path().write_bytes(damaged)
+    recover_sessions(stage.journal, stage.recordings, at=NOW, signer=GATEWAY_SIGNER)
+    (event,) = stage.journal.unreported()
+    assert (event.recording.chunks, event.recording.bytes) == (1, second)
+    assert stage.path().read_bytes() == damaged
+    assert "recording.damaged" in [record.message for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("change", ["flip", "cut"])
+async def test_the_recording_of_a_session_that_has_its_end_is_never_written(stage, change):
+    _, session = await running(stage)
+    session.recorder.server_bytes(b"x" * 70_000)
+    await session.close(EndReason.CLIENT_CLOSED)
+    damaged = bytearray(stage.path().read_bytes())
+    if change == "flip":
+        damaged[1000] ^= 1
+    else:
+        del damaged[1000:]
+    stage.path().write_bytes(damaged)
+    recover_sessions(stage.journal, stage.recordings, at=NOW, signer=GATEWAY_SIGNER)
+    assert stage.path().read_bytes() == damaged
+
+
 async def test_a_session_id_is_journaled_once(stage):
     stage.journal.begin("se-5", grant_id="gr-1", at=NOW)
     with pytest.raises(FileExistsError):

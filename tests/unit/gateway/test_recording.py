@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openlockbox.gateway import recording
-from openlockbox.gateway.recording_file import RecordingBroken, read_records, recover_recording, verify_recording
+from openlockbox.gateway.recording_file import (
+    RecordingBroken,
+    RecordingDamaged,
+    read_records,
+    recover_recording,
+    verify_recording,
+)
 from tests.unit.gateway.stage import GATEWAY_SIGNER, RECORDING_KEY, Stage
 from tests.unit.grants.material import STRANGER
 
@@ -159,6 +165,39 @@ def test_recovery_leaves_a_sealed_recording_alone(stage):
     before = stage.path().read_bytes()
     again = recover_recording(stage.path(), reason="gateway_stopped", ended_at=stage.hand.wall, signer=GATEWAY_SIGNER)
     assert (again, stage.path().read_bytes()) == (summary, before)
+
+
+def recover(stage):
+    return recover_recording(stage.path(), reason="gateway_stopped", ended_at=stage.hand.wall, signer=GATEWAY_SIGNER)
+
+
+@pytest.mark.parametrize("end", ["sealed", "unsealed", "seal torn", "third chunk torn"])
+@pytest.mark.parametrize("offset", [0, 4, 5, 7, 8, 9, 20])  # tag, index, length (by much and by little), ciphertext
+def test_damage_in_the_middle_is_left_on_the_disk_and_nothing_is_signed(stage, end, offset):
+    made(stage, b"first", b"second" * 20, b"third", b"fourth")
+    good = stage.path().read_bytes()
+    starts = [good.index(b"C" + index.to_bytes(4, "big")) for index in range(4)]
+    index = good.index(b"I", starts[3] + 40)
+    cut = {"sealed": None, "unsealed": index, "seal torn": -20, "third chunk torn": starts[2] + 30}[end]
+    damaged = bytearray(good[:cut])
+    damaged[starts[1] + offset] ^= 0x02
+    stage.path().write_bytes(damaged)
+    with pytest.raises(RecordingDamaged) as broken:
+        recover(stage)
+    assert stage.path().read_bytes() == damaged
+    assert (broken.value.chunk, broken.value.whole.chunks, broken.value.whole.bytes) == (1, 1, starts[1])
+
+
+def test_a_sealed_recording_that_lost_a_chunk_or_grew_is_left_alone(stage):
+    made(stage, b"first", b"second")
+    good = stage.path().read_bytes()
+    second = good.index(b"C" + (1).to_bytes(4, "big"))
+    index = good.rindex(b"I", 0, good.rindex(b"olbx1"))
+    for content in (good[:second] + good[index:], good + b"x"):
+        stage.path().write_bytes(content)
+        with pytest.raises(RecordingDamaged):
+            recover(stage)
+        assert stage.path().read_bytes() == content
 
 
 @given(st.data())

@@ -18,7 +18,6 @@ DISCONNECT: Final = x224_data(b"\x20\x80")
 
 ERECT, ATTACH, ATTACH_CONFIRM, JOIN, JOIN_CONFIRM = 0x04, 0x28, 0x2C, 0x38, 0x3C
 SEND_REQUEST, SEND_INDICATION, DISCONNECTED = 0x64, 0x68, 0x20
-_DATA_HEAD: Final = 7  # TPKT and X.224 data header before the MCS PDU
 
 
 def pdu_type(mcs: bytes) -> int:
@@ -39,7 +38,7 @@ def parse_data(mcs: bytes, *, kind: int) -> Data:
     """Read a send-data request or indication.
 
     Raises:
-        MalformedPdu: anything else.
+        MalformedPdu: anything else, or bytes behind the payload.
     """
     fields = Octets(mcs)
     if fields.u8() & 0xFC != kind:
@@ -47,7 +46,10 @@ def parse_data(mcs: bytes, *, kind: int) -> Data:
     initiator = fields.u16_be() + USER_BASE
     channel = fields.u16_be()
     fields.u8()  # priority and segmentation
-    return Data(initiator=initiator, channel=channel, payload=fields.take(fields.per_length()))
+    payload = fields.take(fields.per_length())
+    if fields.left:
+        raise MalformedPdu("bytes after the payload")
+    return Data(initiator=initiator, channel=channel, payload=payload)
 
 
 def send_request(payload: bytes, *, initiator: int, channel: int) -> bytes:
@@ -63,13 +65,6 @@ def send_indication(payload: bytes, *, initiator: int, channel: int) -> bytes:
 def _send(kind: int, payload: bytes, initiator: int, channel: int) -> bytes:
     head = bytes([kind]) + (initiator - USER_BASE).to_bytes(2, "big") + channel.to_bytes(2, "big") + b"\x70"
     return x224_data(head + per_length(len(payload)) + payload)
-
-
-def readdressed(packet: bytes, *, initiator: int | None, channel: int) -> bytes:
-    """Change the ids of a data packet in place of the other leg's. `initiator` None keeps the one it has."""
-    head = packet[: _DATA_HEAD + 1]
-    user = packet[_DATA_HEAD + 1 : _DATA_HEAD + 3] if initiator is None else (initiator - USER_BASE).to_bytes(2, "big")
-    return head + user + channel.to_bytes(2, "big") + packet[_DATA_HEAD + 5 :]
 
 
 def attach_confirm(user: int) -> bytes:

@@ -22,6 +22,8 @@ class Pump:
         self._session = session
         self._share: int | None = None
         self._drawing = asyncio.Event()
+        self._licensing = True  # until the target has closed it; only meanwhile may payloads be no share PDUs
+        self._license_asked = False  # the target waits for the client's answer
         self._to_target = {client.server.io_channel: target.io_channel}
         self._to_target |= {client.channel_of(name): number for name, number in target.channels.items()}
         self._to_client = {number: own for own, number in self._to_target.items()}
@@ -80,10 +82,27 @@ class Pump:
         data = mcs.parse_data(pdu, kind=mcs.SEND_INDICATION)
         if data.channel not in self._to_client:
             return b""
-        if data.channel == self._target.io_channel and share.control_type(data.payload) == share.REDIRECT:
-            # It would send the client elsewhere, past the gateway, and may carry the injected account.
-            raise MalformedPdu("server redirection")
-        return mcs.readdressed(packet, initiator=None, channel=self._to_client[data.channel])
+        payload = self._io_for_client(data.payload) if data.channel == self._target.io_channel else data.payload
+        # Always built anew: what the gateway did not read cannot be in it.
+        channel = self._to_client[data.channel]
+        return mcs.send_indication(payload, initiator=data.initiator, channel=channel) if payload else b""
+
+    def _io_for_client(self, payload: bytes) -> bytes:
+        message = share.license_message(payload) if self._licensing else None
+        if message is not None:
+            self._licensing = self._license_asked = message in (share.LICENSE_REQUEST, share.PLATFORM_CHALLENGE)
+            return payload
+        pdus = share.share_pdus(payload)
+        for pdu in pdus:
+            match share.control_type(pdu):
+                case share.DEMAND_ACTIVE:
+                    self._licensing = self._license_asked = False
+                case share.DEACTIVATE_ALL | share.DATA:
+                    pass
+                case _:
+                    # A redirection would send the client elsewhere, past the gateway, and may carry the injected account.
+                    raise MalformedPdu("server redirection or unknown pdu")
+        return b"".join(pdus)
 
     async def _client_to_target(self) -> NoReturn:
         while True:
@@ -112,14 +131,28 @@ class Pump:
         channel = self._to_target.get(data.channel)
         if channel is None:
             return b""
-        if channel == self._target.io_channel:
-            if share.control_type(data.payload) == share.CONFIRM_ACTIVE:
-                self._share = share.share_id(data.payload)
-                patched = share.downgraded_confirm_active(data.payload)
-                return mcs.send_request(patched, initiator=self._target.user, channel=channel)
-            if share.data_type(data.payload) == share.FONT_LIST:
-                self._drawing.set()
-        return mcs.readdressed(packet, initiator=self._target.user, channel=channel)
+        payload = self._io_for_target(data.payload) if channel == self._target.io_channel else data.payload
+        return mcs.send_request(payload, initiator=self._target.user, channel=channel) if payload else b""
+
+    def _io_for_target(self, payload: bytes) -> bytes:
+        if self._license_asked and share.license_message(payload) is not None:
+            self._license_asked = False
+            return payload
+        return b"".join(self._share_pdu_for_target(pdu) for pdu in share.share_pdus(payload))
+
+    def _share_pdu_for_target(self, pdu: bytes) -> bytes:
+        match share.control_type(pdu):
+            case share.CONFIRM_ACTIVE:
+                self._share = share.share_id(pdu)
+                return share.downgraded_confirm_active(pdu)
+            case share.DATA:
+                if share.data_type(pdu) == share.SUPPRESS_OUTPUT:
+                    return b""  # the target would stop drawing, and the recording would show nothing
+                if share.data_type(pdu) == share.FONT_LIST:
+                    self._drawing.set()
+                return pdu
+            case _:
+                raise MalformedPdu("not a client's pdu")
 
     async def _keyframes(self) -> NoReturn:
         await self._drawing.wait()

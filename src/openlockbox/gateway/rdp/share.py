@@ -1,4 +1,7 @@
-"""Share control PDUs: capability downgrade of Confirm Active, and the few PDUs that the gateway sends itself."""
+"""Share control PDUs: taken apart, Confirm Active downgraded, and the few PDUs that the gateway sends itself.
+
+A payload that the gateway cannot read to its last byte must never be passed on: the peer might read it differently.
+"""
 
 import struct
 from collections.abc import Callable
@@ -6,12 +9,20 @@ from typing import Final
 
 from openlockbox.gateway.rdp.ends import MalformedPdu
 
-DEMAND_ACTIVE, CONFIRM_ACTIVE, DATA, REDIRECT = 1, 3, 7, 10
+DEMAND_ACTIVE, CONFIRM_ACTIVE, DEACTIVATE_ALL, DATA, REDIRECT = 1, 3, 6, 7, 10
+SUPPRESS_OUTPUT: Final = 35
 FONT_LIST: Final = 39
+LICENSE_REQUEST, PLATFORM_CHALLENGE = 1, 2  # the licensing messages that a client answers
 _REFRESH_RECT: Final = 33
 _ERROR_INFO: Final = 47
 _ERRINFO_RPC_DISCONNECT: Final = 1  # "disconnected by an administrative tool on the server"
 _CONTROL: Final = struct.Struct("<HHH")
+_VERSION: Final = 0x10
+_SHORTEST: Final = 4  # a Deactivate All may come without its source
+_DATA_HEADER: Final = _CONTROL.size + 12
+_FLOW_MARKER: Final = 0x8000
+_LICENSE: Final = struct.Struct("<HHBBH")  # flags, flagsHi, bMsgType, flags, wMsgSize
+_LICENSE_FLAGS: Final = (0x0080, 0x0280)  # SEC_LICENSE_PKT, and with SEC_LICENSE_ENCRYPT_CS
 _CONFIRM: Final = struct.Struct("<IHHH")  # shareId, originatorId, lengthSourceDescriptor, lengthCombinedCapabilities
 _REMOTEFX: Final = bytes.fromhex("122f777672bd6344afb3b73c9c6f7886")
 
@@ -19,18 +30,49 @@ _ORDER, _GLYPH_CACHE, _OFFSCREEN, _BITMAP_CACHE_2 = 3, 16, 17, 19
 _NINEGRID, _GDIPLUS, _CODECS = 21, 22, 29
 
 
-def control_type(payload: bytes) -> int | None:
-    """Tell the share control type of an I/O channel payload; None for licensing and other security-header PDUs."""
-    if len(payload) < _CONTROL.size:
+def license_message(payload: bytes) -> int | None:
+    """Tell the message type of an I/O channel payload that can be licensing; None if it cannot.
+
+    Licensing has a security header where other payloads have a length and a type, so only the moment tells them apart.
+    """
+    if len(payload) < _LICENSE.size:
         return None
-    total, kind, _source = _CONTROL.unpack_from(payload)
-    # Several PDUs may share one packet, so the first may be shorter than the payload, never longer.
-    return kind & 0x0F if _CONTROL.size <= total <= len(payload) and kind & 0xF0 == 0x10 else None  # noqa: PLR2004
+    flags, _ignored, message, _version, size = _LICENSE.unpack_from(payload)
+    return int(message) if flags in _LICENSE_FLAGS and size == len(payload) - 4 else None
 
 
-def data_type(payload: bytes) -> int | None:
-    """Tell pduType2 of a data PDU, None for others."""
-    return payload[14] if control_type(payload) == DATA and len(payload) > 14 else None  # noqa: PLR2004
+def share_pdus(payload: bytes) -> list[bytes]:
+    """Take an I/O channel payload apart; every byte of it is in one of the PDUs.
+
+    Raises:
+        MalformedPdu: a length that does not fit, another version than 1, or a data PDU without its header.
+    """
+    pdus = []
+    at = 0
+    while at < len(payload):
+        if len(payload) - at < _SHORTEST:
+            raise MalformedPdu("bytes after the share pdu")
+        total, kind = struct.unpack_from("<HH", payload, at)
+        if total == _FLOW_MARKER:  # [MS-RDPBCGR] 2.2.8.1.1.1.1: this and all that follows must be ignored
+            break
+        if kind & ~0x0F != _VERSION:
+            raise MalformedPdu("share version")
+        least = {DATA: _DATA_HEADER, DEACTIVATE_ALL: _SHORTEST}.get(kind & 0x0F, _CONTROL.size)
+        if not least <= total <= len(payload) - at:
+            raise MalformedPdu("share length")
+        pdus.append(payload[at : at + total])
+        at += total
+    return pdus
+
+
+def control_type(pdu: bytes) -> int:
+    """Tell the type of a PDU that `share_pdus` gave out."""
+    return int.from_bytes(pdu[2:4], "little") & 0x0F
+
+
+def data_type(pdu: bytes) -> int | None:
+    """Tell pduType2 of a data PDU that `share_pdus` gave out, None for others."""
+    return pdu[14] if control_type(pdu) == DATA and len(pdu) >= _DATA_HEADER else None
 
 
 def share_id(payload: bytes) -> int:
@@ -78,7 +120,7 @@ def downgraded_confirm_active(payload: bytes) -> bytes:
         at += length
     combined = struct.pack("<HH", count, 0) + sets
     rest = _CONFIRM.pack(share, originator, source_length, len(combined)) + descriptor + combined
-    return _CONTROL.pack(_CONTROL.size + len(rest), kind, source) + rest + payload[total:]
+    return _CONTROL.pack(_CONTROL.size + len(rest), kind, source) + rest
 
 
 def error_info(*, share: int, source: int) -> bytes:

@@ -107,7 +107,7 @@ async def test_a_token_with_a_wrong_password_starts_nothing(context_and_pin, pas
             packets, _server, _user = await connect_client(stream, password=password)
             assert await packets.packet() == mcs.DISCONNECT
             stream.abort()
-        assert gatekeeper.calls == ["prefetch", "admit"]
+        assert gatekeeper.calls == ["prefetch", "admit", "refuse password_wrong"]
         assert seen == []
 
 

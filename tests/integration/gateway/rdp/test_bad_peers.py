@@ -186,13 +186,20 @@ class SmallServer:
                 self.received.put_nowait(packet)
 
 
+def data_pdu(kind, body):
+    """Write a share data PDU."""
+    return struct.pack("<HHHIBBHBBH", 18 + len(body), 0x17, 1002, 77, 0, 1, 4 + len(body), kind, 0, 0) + body
+
+
 def indication(payload, channel):
     return mcs.send_indication(payload, initiator=1002, channel=channel)
 
 
 async def test_only_granted_channels_reach_the_target_and_ids_are_translated(context_and_pin):
     context, pin = context_and_pin
-    server = SmallServer([indication(b"denied", 1021), indication(b"clip", 1020), indication(b"io-data", 1003)])
+    server = SmallServer(
+        [indication(b"denied", 1021), indication(b"clip", 1020), indication(data_pdu(2, b"io-data"), 1003)]
+    )
     async with tcp_target(tls_target(context, server)) as (port, _seen):
         gatekeeper = FakeGatekeeper(fake_target(port, pin=pin), channels=("clipboard",))
         async with browser_gateway(gatekeeper) as gateway, browser_client(gateway) as websocket:
@@ -201,15 +208,15 @@ async def test_only_granted_channels_reach_the_target_and_ids_are_translated(con
             reader, ids, user = await connect_client(ClientStream(websocket), "rdpdr", "cliprdr", "drdynvc", "strange")
             clip = ids.channels[1]
             got = [mcs.parse_data(mcs_of(await reader.packet()), kind=mcs.SEND_INDICATION) for _ in range(2)]
-            assert [(data.channel, data.payload) for data in got] == [(clip, b"clip"), (1003, b"io-data")]
+            assert [(data.channel, data.payload) for data in got] == [(clip, b"clip"), (1003, data_pdu(2, b"io-data"))]
             for channel in (*ids.channels, 1003):
-                payload = f"to-{channel}".encode()
+                payload = data_pdu(28, b"to-%d" % channel)
                 await websocket.send(mcs.send_request(payload, initiator=user, channel=channel))
             first, second = [
                 mcs.parse_data(mcs_of(await server.received.get()), kind=mcs.SEND_REQUEST) for _ in range(2)
             ]
-            assert (first.channel, first.initiator, first.payload) == (1020, 1013, f"to-{clip}".encode())
-            assert (second.channel, second.initiator, second.payload) == (1003, 1013, b"to-1003")
+            assert (first.channel, first.initiator, first.payload) == (1020, 1013, data_pdu(28, b"to-%d" % clip))
+            assert (second.channel, second.initiator, second.payload) == (1003, 1013, data_pdu(28, b"to-1003"))
     assert [channel.name for channel in server.initial.channels] == ["cliprdr"]
     assert "stored-password".encode("utf-16-le") in server.info
     assert "none".encode("utf-16-le") not in server.info
@@ -234,7 +241,7 @@ async def test_a_server_redirection_never_reaches_the_client(context_and_pin):
 async def test_an_ended_session_is_cut_at_every_stage(context_and_pin, stage):
     context, pin = context_and_pin
     server = {"dial": silent, "tls": not_tls_but_silent, "connect": tls_target(context, silent)}.get(
-        stage, tls_target(context, SmallServer([indication(b"x" * 20, 1003)]))
+        stage, tls_target(context, SmallServer([indication(data_pdu(2, b"x"), 1003)]))
     )
     async with tcp_target(server) as (port, seen):
         gatekeeper = FakeGatekeeper(fake_target(port, pin=pin))

@@ -195,13 +195,16 @@ def test_server_encryption_is_refused():
         gcc.parse_connect_response(bytes(wire))
 
 
-def test_data_packets_are_readdressed_and_nothing_else_changes():
+def test_a_data_packet_round_trips():
     packet = mcs.send_request(b"payload" * 40, initiator=1007, channel=1004)
-    moved = mcs.readdressed(packet, initiator=1013, channel=1020)
-    assert len(moved) == len(packet)
-    data = mcs.parse_data(mcs_of(moved), kind=mcs.SEND_REQUEST)
-    assert (data.initiator, data.channel, data.payload) == (1013, 1020, b"payload" * 40)
+    data = mcs.parse_data(mcs_of(packet), kind=mcs.SEND_REQUEST)
+    assert (data.initiator, data.channel, data.payload) == (1007, 1004, b"payload" * 40)
     assert mcs.DISCONNECT.hex() == "0300000902f0802080"
+
+
+def test_bytes_behind_a_data_packets_payload_are_refused():
+    with pytest.raises(MalformedPdu, match="bytes after"):
+        mcs.parse_data(mcs_of(mcs.send_request(b"x", initiator=1007, channel=1004)) + b"y", kind=mcs.SEND_REQUEST)
 
 
 ACCOUNT = Credential(username="vm-admin", password="päss", domain="CORP")
@@ -271,8 +274,13 @@ def test_confirm_active_is_downgraded_to_what_the_replay_draws():
     assert share.downgraded_confirm_active(done) == done
 
 
-def test_licensing_is_not_a_share_control_pdu():
-    assert share.control_type(bytes.fromhex("80000000ff031000070000000200000004000000")) is None
+def test_licensing_is_told_by_flags_and_size():
+    wire = bytes.fromhex("80000000ff031000070000000200000004000000")
+    assert share.license_message(wire) == 0xFF
+    assert share.license_message(bytes.fromhex("80021000ff021000070000000200000028140000")) == 0xFF  # as xrdp writes it
+    assert share.license_message(wire + b"x") is None
+    with pytest.raises(MalformedPdu):
+        share.share_pdus(wire)
 
 
 def test_the_error_info_is_a_data_pdu_of_its_kind():
