@@ -126,7 +126,7 @@ def time_left(visitor: Signed, grant_id: FromPath[str]) -> Response[str]:
     view = _load(visitor, grant_id)
     left = view.grant.not_after - view.now
     soon = any(mark - timedelta(minutes=1) < left <= mark for mark in SOON)
-    return html(visitor.request, "engineer/left.html", speech=visitor.speech, view=view, soon=soon, beat=visitor.beat)
+    return html(visitor.request, "engineer/left.html", speech=visitor.speech, view=view, soon=soon)
 
 
 @get("/engineer/sessions/{session_id:str}/ended", sync_to_thread=True)
