@@ -37,6 +37,7 @@ class Statement:
         self._binds = [(name, binds[name].value, _into(binds[name].type, dialect)) for name in order]
         self._given = frozenset(names)
         columns = list(getattr(statement, "exported_columns", ()))
+        self.has_rows: Final = bool(columns)
         self._row: Any = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc]  # noqa: PYI024  named by the statement
         converts = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._converts = [(place, convert) for place, convert in enumerate(converts) if convert is not None]

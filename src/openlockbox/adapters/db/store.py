@@ -93,7 +93,7 @@ class Unit:
         try:
             cursor.execute(ready.text, ready.parameters(params))
             # All rows: a statement that SQLite has not run to its end would hold its snapshot beyond the transaction.
-            rows = ready.rows(cursor.fetchall()) if cursor.description else []
+            rows = ready.rows(cursor.fetchall()) if ready.has_rows else []
         except BaseException as error:
             self.over = FAILED
             if isinstance(error, self._dialect.loaded_dbapi.Error):

@@ -28,7 +28,8 @@ SUBSCRIPTIONS: Final = {
     PELIMOOR: (SubscriptionId("pelimoor-operations"), "Pelimoor Operations"),
 }
 GATEWAY: Final = GatewayId("gateway-1")
-SECRET: Final = "demo-desktop"  # noqa: S105  the name of a secret, not one
+# The demo's desktop has one account, stored under both names; a real machine has one for each permission level.
+SECRETS: Final = {Permission.OPERATE: "demo-desktop-user", Permission.ADMINISTRATOR: "demo-desktop-admin"}
 
 KILN: Final = "/subscriptions/ambertide-production/resourceGroups/kiln-line-3/providers/Microsoft.Compute/virtualMachines/vm-kiln-07"
 OLD_KILN: Final = KILN.replace("Microsoft.Compute", "Microsoft.ClassicCompute").replace("vm-kiln-07", "vm-kiln-01")
@@ -197,7 +198,7 @@ def add_resources(lockbox: Lockbox, desktop: Desktop | None) -> None:
             port=desktop.port,
             security=TargetSecurity(desktop.security),
             certificate_sha256=desktop.certificate_sha256,
-            secret_refs=((Permission.OPERATE, SECRET), (Permission.ADMINISTRATOR, SECRET)),
+            secret_refs=tuple(SECRETS.items()),
         )
     machines = (
         (AMBERTIDE, KILN, "Controls kiln line 3 and holds its firing records.", target),

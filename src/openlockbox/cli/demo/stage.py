@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 from openlockbox import bootstrap
-from openlockbox.cli.demo.cast import GATEWAY, PROVIDER, PROVIDER_NAME, SECRET, Account, add_resources, seed
+from openlockbox.cli.demo.cast import GATEWAY, PROVIDER, PROVIDER_NAME, SECRETS, Account, add_resources, seed
 from openlockbox.cli.demo.mailbox import serve_pages
 from openlockbox.cli.installation import install, write_settings
 from openlockbox.cli.processes import child_processes
@@ -93,7 +93,8 @@ def build(*, port: int | None, postgres: str | None, say: Say) -> Iterator[Stage
         enrol(gateway, code, now=bootstrap.system_clock())
         if desktop is not None:
             account = Credential(username=desktop.username, password=desktop.password, domain=desktop.domain)
-            write_secret(gateway.files.secrets, SECRET, account)
+            for name in SECRETS.values():
+                write_secret(gateway.files.secrets, name, account)
         add_resources(lockbox, desktop)
         listen = settings.gateway.browser_listen
         _until(lambda: _answers(f"http://{listen}/healthz"), "the gateway", log_file)

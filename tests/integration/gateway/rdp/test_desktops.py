@@ -13,7 +13,8 @@ from openlockbox.testing.desktops import DesktopUnavailable, missing_packages, s
 from tests.integration.gateway.rdp.fakes import until
 
 STARTER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with it ignored
 from openlockbox.testing.desktops import start_shadow_desktop, start_xrdp_desktop
 start = start_xrdp_desktop if sys.argv[1] == "xrdp" else lambda: start_shadow_desktop("tls")
 with start() as desktop:
