@@ -61,12 +61,7 @@ class ControlPlane:
         Raises:
             ControlPlaneUnavailable, ControlPlaneRefused: see these.
         """
-        path = f"/gateway/v1/grants/{grant_id}"
-        try:
-            document = await self._call("GET", path, None)
-        except ControlPlaneUnavailable:  # a kept connection to a web process that was restarted; a read may be repeated
-            document = await self._call("GET", path, None)
-        return _text_of(document, "grant")
+        return _text_of(await self._call("GET", f"/gateway/v1/grants/{grant_id}", None), "grant")
 
     async def start_session(
         self, session_id: str, *, grant_id: str, front: str, client_address: str, at: datetime

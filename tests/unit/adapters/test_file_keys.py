@@ -93,7 +93,7 @@ def test_a_directory_that_others_can_reach_is_refused(directory: Path, mode: int
         FileKeys(directory)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.needs_root
 @pytest.mark.parametrize("name", ["totp.key", "."])
 def test_what_belongs_to_somebody_else_is_refused(directory: Path, name: str) -> None:
     os.chown(directory / name, 65534, -1)

@@ -1,15 +1,18 @@
 """What a review by fresh eyes found, each held by a test."""
 
+from dataclasses import replace
+
 import pytest
 
-from openlockbox.domain.errors import GatewayRefused, LockboxError, NotFound, SignInFailed, Throttled
+from openlockbox.domain.elevation import Permission
+from openlockbox.domain.errors import GatewayRefused, InvalidInput, LockboxError, NotFound, SignInFailed, Throttled
 from openlockbox.domain.gateway import Gateway
 from openlockbox.domain.ids import OPERATOR_COMMAND, GatewayId, PrincipalId
 from openlockbox.domain.principal import Role
 from openlockbox.services import access, accounts, gateways, setup
 from openlockbox.services.ports import EntryFilter, Presented
 from openlockbox.services.work import Caller
-from tests.world import AMBERTIDE, GATEWAY, OTHER_MACHINE, PELIMOOR, PROVIDER, World
+from tests.world import AMBERTIDE, GATEWAY, MACHINE, OTHER_MACHINE, PELIMOOR, PROVIDER, World
 
 
 def guess(world: World, times: int, mail: str = "senna@ambertide.example") -> None:
@@ -89,3 +92,20 @@ def test_an_engineer_who_lost_the_role_can_still_end_the_own_access(world: World
     setup.take_provider_role(world.lockbox, principal_id=PrincipalId("idris"), role=Role.SUPPORT_ENGINEER)
     access.end_access(world.lockbox, world.caller("idris"), grant_id=grant.id, reason="")
     assert world.actions()[-1] == "grant.revoking"
+
+
+def test_two_permission_levels_never_share_an_account(world: World) -> None:
+    with world.lockbox.database.unit_of_work(read_only=True) as uow:
+        target = uow.resources.get(MACHINE).target
+    assert target is not None
+    shared = replace(target, secret_refs=((Permission.OPERATE, "one"), (Permission.ADMINISTRATOR, "one")))
+    with pytest.raises(InvalidInput):
+        setup.put_resource(
+            world.lockbox,
+            tenant_id=AMBERTIDE,
+            resource_id=MACHINE,
+            operating_system="",
+            description="",
+            target=shared,
+        )
+    assert world.actions(PROVIDER)[-1] == "resource.put.refused"

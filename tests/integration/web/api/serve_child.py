@@ -3,8 +3,9 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
-from litestar import Litestar, get
+from litestar import Litestar, Request, get
 from litestar.datastructures import State
 
 from openlockbox.web.gateway_api.watch import RevocationWatch
@@ -18,6 +19,11 @@ async def _version() -> int:
 WATCH = RevocationWatch(_version)
 
 
+@get("/source")
+async def source(request: Request[Any, Any, Any]) -> str:
+    return request.client.host if request.client else ""
+
+
 @get("/held")
 async def held() -> str:
     print("holding", flush=True)
@@ -27,8 +33,9 @@ async def held() -> str:
 
 
 run_web(
-    Litestar([held], state=State({"revocation_watch": WATCH}), openapi_config=None, logging_config=None),
+    Litestar([held, source], state=State({"revocation_watch": WATCH}), openapi_config=None, logging_config=None),
     host="127.0.0.1",
     port=0,
     ready_file=Path(sys.argv[1]),
+    trusted_proxies=sys.argv[2:],
 )

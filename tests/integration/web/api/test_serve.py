@@ -16,9 +16,16 @@ CHILD = Path(__file__).with_name("serve_child.py")
 
 
 @pytest.fixture
-def served(tmp_path):
+def proxies():
+    return ()
+
+
+@pytest.fixture
+def served(tmp_path, proxies):
     ready = tmp_path / "ready.json"
-    with subprocess.Popen([sys.executable, str(CHILD), str(ready)], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [sys.executable, str(CHILD), str(ready), *proxies], stdout=subprocess.PIPE, text=True
+    ) as child:
         try:
             until = time.monotonic() + DEADLINE
             while not ready.exists() and child.poll() is None and time.monotonic() < until:
@@ -49,3 +56,19 @@ def test_a_stop_lets_long_polls_go_and_exits_with_success(served):
         assert waiting.result().text == "let go"
         assert child.wait(DEADLINE) == 0
     assert time.monotonic() - began < 1.8  # less than a long poll holds
+
+
+@pytest.mark.parametrize(
+    "proxies, source",
+    [
+        ((), "127.0.0.1"),
+        (("192.0.2.1",), "127.0.0.1"),
+        (("127.0.0.1",), "198.51.100.7"),
+        (("127.0.0.0/8",), "198.51.100.7"),
+    ],
+)
+def test_only_a_trusted_proxy_says_who_the_client_is_and_only_its_own_last_word_counts(served, source):
+    _, ready = served
+    forwarded = {"X-Forwarded-For": "203.0.113.9, 198.51.100.7"}  # the first hop is what the client itself claimed
+    answer = httpx.get(f"http://127.0.0.1:{ready['port']}/source", headers=forwarded, timeout=DEADLINE)
+    assert answer.text == source
