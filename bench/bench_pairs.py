@@ -115,6 +115,7 @@ def bench(kind: Kind, directory: Path, options: argparse.Namespace) -> None:
             for number in range(1, options.rounds + 1):
                 rounds.append(measure(webs, kind.postmaster, task | {"seed": number}))
                 limits.append(run_raw(kind, made, pairs, directory, options, seed=number))
+                raw.mend_logs(made.lockbox)
     report(kind, rounds, limits, f"{transactions} transactions, {statements} statements a pair")
 
 

@@ -5,6 +5,7 @@ the script as it was caught.
 """
 
 import contextlib
+import itertools
 import random
 import re
 import sqlite3
@@ -18,10 +19,13 @@ from unittest import mock
 
 import psycopg
 from litestar.testing import TestClient
-from sqlalchemy import Connection, Engine, Executable, event
+from sqlalchemy import Connection, Engine, Executable, event, select
 
 from bench.load import ELEVATION
+from openlockbox.activitylog.tree import CompactRange
+from openlockbox.adapters.db import tables as t
 from openlockbox.adapters.db.engine import READ_ONLY
+from openlockbox.adapters.db.log_tree import completed_nodes
 from openlockbox.adapters.db.statements import Params
 from openlockbox.adapters.db.store import Unit
 from openlockbox.services.work import Lockbox
@@ -98,6 +102,8 @@ def _catch(lockbox: Lockbox, client: TestClient[Any], case: dict[str, str]) -> P
     engine: Engine = lockbox.database.engine  # type: ignore[attr-defined]
     engineer, approver = ({"Authorization": f"Bearer {case[who]}"} for who in ("engineer", "approver"))
     under = f"/api/v1/tenants/{case['tenant']}"
+    for who in (engineer, approver):  # the first request with a token looks it up once more
+        client.get("/api/v1/me", headers=who)
     with _caught(engine) as transactions:
         path = f"{under}/service-requests/{case['id']}/elevations"
         asked = client.post(path, json=ELEVATION | {"resource_id": case["resource"]}, headers=engineer).json()
@@ -119,6 +125,43 @@ def _takes_log(statement: str) -> bool:
     return statement.startswith("INSERT INTO log_head")
 
 
+def _asking_size(statement: str) -> str:
+    """Ask for the log's new size where the application asks for its tree, from which it knows the size too."""
+    return re.sub(r"(RETURNING .*)compact_range", r"\1size", statement) if _takes_log(statement) else statement
+
+
+def _places(transaction: Transaction) -> Iterator[int]:
+    """Yield for each entry how far before the log's new size it stands: several may follow each taking of the head."""
+    texts = [statement for statement, _ in transaction.statements]
+    for number, text in enumerate(texts):
+        if _columns(text):
+            rest = itertools.takewhile(lambda later: not _takes_log(later), texts[number:])
+            yield sum(_columns(later) != [] for later in rest)
+
+
+def mend_logs(lockbox: Lockbox) -> None:
+    """Make the trees of the logs again from their leaf hashes: rounds of raw SQL write constants there."""
+    engine: Engine = lockbox.database.engine  # type: ignore[attr-defined]
+    with engine.begin() as connection:
+        for (tenant_id,) in connection.execute(select(t.log_head.c.tenant_id)).all():
+            kept = connection.execute(
+                select(t.log_node.c.level, t.log_node.c.node_index).where(t.log_node.c.tenant_id == tenant_id)
+            )
+            known, tree, missing = {tuple(row) for row in kept}, CompactRange(), []
+            entries = select(t.activity_entry.c.leaf_hash).where(t.activity_entry.c.tenant_id == tenant_id)
+            for (leaf_hash,) in connection.execute(entries.order_by(t.activity_entry.c.entry_index)):
+                completed = tree.append(bytes(leaf_hash))
+                missing += [
+                    node
+                    for node in completed_nodes(tenant_id, tree.size, completed)
+                    if (node["level"], node["node_index"]) not in known
+                ]
+            for node in missing:
+                connection.execute(t.log_node.insert(), node)
+            grown = t.log_head.update().where(t.log_head.c.tenant_id == tenant_id)
+            connection.execute(grown.values(compact_range=tree.encode()))
+
+
 # ---- PostgreSQL -----------------------------------------------------------------------------------------------------
 
 
@@ -127,14 +170,13 @@ def pgbench_script(pair: Pair) -> str:
     lines = ["\\set pair random(1, 9000000000000000)"]
     for transaction in pair.transactions:
         lines.append("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" if transaction.read_only else "BEGIN;")
-        first = 0
+        places = _places(transaction)
         for statement, parameters in transaction.statements:
             values = {name: _literal(value, pair.made) for name, value in parameters.items()}
             if _columns(statement):
-                first = first or parameters[LOG_INDEX]
-                ahead = sum(_columns(s) != [] for s, _ in transaction.statements) - (parameters[LOG_INDEX] - first)
-                values[LOG_INDEX] = f"(:size::bigint - {ahead})"
-            text = re.sub(r"%\((\w+)\)s", lambda found, values=values: values[found[1]], statement).replace("%%", "%")
+                values[LOG_INDEX] = f"(:size::bigint - {next(places)})"
+            asked = _asking_size(statement)
+            text = re.sub(r"%\((\w+)\)s", lambda found, values=values: values[found[1]], asked).replace("%%", "%")
             lines.append(" ".join(text.split("\n")) + (" \\gset" if _takes_log(statement) else ";"))
         lines.append("COMMIT;" if transaction.committed else "ROLLBACK;")
     return "\n".join(lines) + "\n"
@@ -185,14 +227,14 @@ Step = tuple[str, list[Any]]  # a value, or a function of the run's ids and of t
 def _steps(pair: Pair) -> list[tuple[str, list[Step], bool]]:
     steps = []
     for transaction in pair.transactions:
-        rest = sum(_columns(s) != [] for s, _ in transaction.statements)
+        places = _places(transaction)
         made: list[Step] = []
         for statement, parameters in transaction.statements:
             values: list[Any] = [_template(value, pair.made) for value in parameters]
             if columns := _columns(statement):
-                values[columns.index(LOG_INDEX)] = lambda _ids, size, rest=rest: size - rest
-                rest -= 1
-            made.append((statement, values))
+                before = next(places)
+                values[columns.index(LOG_INDEX)] = lambda _ids, size, before=before: size - before
+            made.append((_asking_size(statement), values))
         steps.append(("BEGIN" if transaction.read_only else "BEGIN IMMEDIATE", made, transaction.committed))
     return steps
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from openlockbox.adapters.identity.local import LocalSignIn
+from openlockbox.adapters.identity.passkeys import WebauthnPasskeys
 from openlockbox.adapters.keys.files import FileKeys
 from openlockbox.adapters.policy.engine import CedarPolicyEngine
 from openlockbox.connectors.registry import Registry
@@ -19,14 +22,32 @@ from openlockbox.domain.lockbox_request import LockboxRequest
 from openlockbox.domain.principal import Role
 from openlockbox.domain.resource import Target, TargetSecurity
 from openlockbox.domain.service_request import ServiceRequest, Severity
+from openlockbox.domain.session import Session
 from openlockbox.domain.tenant import SupportPlan, TenantKind
-from openlockbox.services import decisions, elevation, gateways, service_requests, setup
+from openlockbox.grants.assertion import name_key
+from openlockbox.grants.envelope import Ed25519Signer
+from openlockbox.grants.keys import encode_public_key
+from openlockbox.grants.roster import Roster, SignedBy, signed_roster_text
+from openlockbox.grants.session_start import SessionStart, seal_session_start
+from openlockbox.grants.statement import Decision as Answer
+from openlockbox.services import (
+    decisions,
+    elevation,
+    gateways,
+    passkeys,
+    roster,
+    service_requests,
+    setup,
+    statements,
+)
 from openlockbox.services.ports import Database, EntryFilter
 from openlockbox.services.work import Caller, Lockbox, Rules
+from openlockbox.testing.authenticator import SoftAuthenticator
 
 PROVIDER, AMBERTIDE, PELIMOOR = TenantId("ostervane"), TenantId("ambertide"), TenantId("pelimoor")
 SUBSCRIPTION, OTHER_SUBSCRIPTION = SubscriptionId("ambertide-production"), SubscriptionId("pelimoor-production")
 GATEWAY = GatewayId("gateway-1")
+GATEWAY_KEY = Ed25519Signer(Ed25519PrivateKey.from_private_bytes(b"g" * 32))  # a test key, worth nothing
 MACHINE_TEXT = (
     "/subscriptions/Ambertide-Production/resourceGroups/kiln/providers/Microsoft.Compute/virtualMachines/vm-kiln-07"
 )
@@ -155,6 +176,76 @@ class World:
                     return entry.event.code.removesuffix(".refused"), entry.event.detail.get("code", "")
         raise AssertionError("no refusal was recorded")
 
+    def passkey(self, name: str, **made: object) -> SoftAuthenticator:
+        """Give somebody a new passkey and return the authenticator that holds it."""
+        authenticator = SoftAuthenticator(**made)  # type: ignore[arg-type]
+        options = passkeys.begin_enrolment(self.lockbox, self.caller(name))
+        passkeys.finish_enrolment(
+            self.lockbox, self.caller(name), name="Telephone", response=authenticator.create(options)
+        )
+        return authenticator
+
+    def start_of(self, offer: Session, signer: Ed25519Signer | None = None, **changes: str) -> str:
+        """Sign an offered session's start as the gateway does."""
+        start = SessionStart(
+            session_id=offer.id,
+            grant_id=offer.grant_id,
+            tenant_id=offer.tenant_id,
+            gateway_id=offer.gateway_id,
+            engineer_id=offer.engineer,
+            front=offer.front,
+            at=self.clock.now,
+        )
+        return seal_session_start(replace(start, **changes), signer or GATEWAY_KEY)  # type: ignore[arg-type]  # tests name them
+
+    def start(self, offer: Session, *, log_size: int = 0) -> tuple[Session, dict[str, object]]:
+        """Have the gateway start an offered session."""
+        return gateways.start_session(
+            self.lockbox,
+            gateways.find_gateway(self.lockbox, offer.gateway_id),
+            session_id=offer.id,
+            grant_id=offer.grant_id,
+            front=offer.front,
+            client_address="127.0.0.1",
+            statement=self.start_of(offer),
+            log_size=log_size,
+        )
+
+    def sign_roster(
+        self, change: roster.Change, authenticator: SoftAuthenticator, *, by: str = "senna", code: str = ""
+    ) -> Roster:
+        """Propose a change of Ambertide's roster, sign it with somebody's passkey, and send it in."""
+        proposal = roster.propose(self.lockbox, self.caller(by), tenant_id=AMBERTIDE, change=change)
+        signatures = [SignedBy(name_key(authenticator.spki), authenticator.sign_statement(proposal.text))]
+        signed = signed_roster_text(proposal.text, signatures)
+        return roster.submit(self.lockbox, self.caller(by), tenant_id=AMBERTIDE, signed=signed, code=code)
+
+    def rostered(self, *names: str) -> dict[str, SoftAuthenticator]:
+        """Give these people passkeys and put them on Ambertide's first roster; the first of them signs it."""
+        held = {name: self.passkey(name) for name in names}
+        code = roster.issue_code(self.lockbox, tenant_id=AMBERTIDE)
+        change = roster.Change(add=frozenset(name_key(one.spki) for one in held.values()))
+        self.sign_roster(change, held[names[0]], by=names[0], code=code)
+        return held
+
+    def to_sign(
+        self, request: LockboxRequest, *, by: str = "senna", answer: Answer = "approve", **chosen: object
+    ) -> statements.ToSign:
+        return statements.prepare(
+            self.lockbox,
+            self.caller(by),
+            request_id=request.id,
+            digest=request.digest,
+            choice=statements.Choice(answer=answer, **chosen),  # type: ignore[arg-type]  # tests name what they choose
+        )
+
+    def approve_signed(
+        self, request: LockboxRequest, authenticator: SoftAuthenticator, *, by: str = "senna", **chosen: object
+    ) -> LockboxRequest:
+        text = self.to_sign(request, by=by, **chosen).statement  # type: ignore[arg-type]  # as above
+        signed = statements.Signed(statement=text, signature=authenticator.sign_statement(text))
+        return decisions.approve_signed(self.lockbox, self.caller(by), request_id=request.id, signed=signed)
+
     def change_machine(self, **changes: object) -> None:
         """Change the machine's target as the operator would."""
         with self.lockbox.database.unit_of_work() as uow:
@@ -180,6 +271,7 @@ def build_world(
             policy=CedarPolicyEngine.from_directory(None),
             keys=keys,
             sign_in=LocalSignIn(keys.secret("totp")),
+            passkeys=WebauthnPasskeys("localhost", ("http://localhost",)),
             registry=Registry(),
             rules=Rules(base_url="http://localhost"),
             clock=now,
@@ -219,7 +311,7 @@ def build_world(
         lockbox,
         code_sha256=hashlib.sha256(code.encode()).hexdigest(),
         enrolment=gateways.Enrolment(
-            public_key="A" * 43,
+            public_key=encode_public_key(GATEWAY_KEY.public_key),
             browser_url="ws://gateway.localhost:1/rdp",
             native_address="localhost:2",
             native_certificate_sha256="0" * 64,

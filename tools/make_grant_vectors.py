@@ -16,23 +16,25 @@ sys.path.insert(0, str(ROOT))
 from openlockbox.grants.encoding import Json, b64url, encode_instant, parse_b64url, parse_canonical  # noqa: E402
 from openlockbox.grants.envelope import Kind, seal  # noqa: E402
 from openlockbox.grants.grant import DecisionDocument, seal_grant  # noqa: E402
-from openlockbox.grants.revocations import Revocation, seal_revocations  # noqa: E402
+from openlockbox.grants.revocations import Revocation  # noqa: E402
 from openlockbox.grants.token import seal_token  # noqa: E402
-from openlockbox.grants.trust import TenantTrust, encode_trust  # noqa: E402
+from tests.unit.grants.log_cases import LOG_CASES  # noqa: E402
 from tests.unit.grants.material import (  # noqa: E402
-    DIGEST,
+    DECIDED,
     GRANTS,
     NOW,
     REVOCATIONS,
     STRANGER,
-    TRUST,
     Case,
-    decided,
+    displayed,
     grant,
     revocation_list,
     statement,
     token,
+    unsigned,
 )
+from tests.unit.grants.trust_cases import TRUST_CASES  # noqa: E402
+from tests.unit.grants.vector_writer import vector  # noqa: E402
 
 DIRECTORY = ROOT / "tests" / "vectors" / "grants"
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -47,7 +49,7 @@ def _grant(**changes: object) -> Case:
 
 
 def _decision(text: str, **changes: object) -> Case:
-    return Case(grant_text=seal_grant(decided(text, **changes), GRANTS))
+    return _grant(decision=unsigned(text), **changes)
 
 
 def _payload(text: str) -> dict[str, Json]:
@@ -61,6 +63,11 @@ def _with_payload(text: str, data: bytes) -> str:
 
 def _without(payload: dict[str, Json], field: str) -> dict[str, Json]:
     return {name: value for name, value in payload.items() if name != field}
+
+
+def _own_decision() -> Case:
+    shown = displayed(approvers=["principal-ada", "principal-eng"])
+    return _grant(shown=shown, decision=unsigned(statement(shown=shown, by="principal-eng")))
 
 
 PLAIN = Case()
@@ -94,7 +101,17 @@ CASES: dict[str, tuple[str, Case, str]] = {
         _grant(not_after=NOW + timedelta(microseconds=1)),
         "ok",
     ),
-    "good_narrowed": ("An approver granted less than asked.", _decision(statement(granted=8 * HOUR)), "ok"),
+    "good_narrowed": (
+        "An approver granted less than asked.",
+        _decision(
+            statement(granted=2 * HOUR, permission="read", channels=["drive"]),
+            permission="read",
+            channels=("drive",),
+            target=replace(grant().target, secret_ref="vm1.read"),  # noqa: S106  a name, not a secret
+            not_after=DECIDED + 2 * HOUR,
+        ),
+        "ok",
+    ),
     "token_empty": ("No token at all.", replace(PLAIN, token_text=""), "token_malformed"),
     "token_is_a_grant": ("A grant presented as a token.", replace(PLAIN, token_text=GRANT), "token_malformed"),
     "token_of_next_version": (
@@ -252,39 +269,26 @@ CASES: dict[str, tuple[str, Case, str]] = {
         _decision(statement(request_digest="ba" * 32)),
         "grant_without_decision",
     ),
-    "decision_for_less": (
-        "More permission than the approver gave.",
-        _decision(statement(permission="read")),
+    "decision_of_other_roster_version": (
+        "The statement names another version of the roster than was displayed.",
+        _decision(statement(roster_version=1)),
         "grant_without_decision",
     ),
-    "decision_exceeded_in_time": (
-        "A grant longer than the approver gave.",
-        _decision(statement(granted=HOUR)),
+    "decision_before_the_request": (
+        "Decided before the request was made.",
+        _decision(statement(at=NOW - 3 * HOUR), not_before=NOW - 3 * HOUR, not_after=NOW + 5 * HOUR),
         "grant_without_decision",
     ),
-    "decision_after_begin": (
-        "A grant that begins before it was approved.",
-        _decision(statement(at=NOW - 30 * MINUTE)),
+    "decision_too_late": (
+        "Decided when the time to answer was over.",
+        replace(
+            _decision(statement(at=NOW + 94 * HOUR), not_before=NOW + 94 * HOUR, not_after=NOW + 95 * HOUR),
+        ),
         "grant_without_decision",
     ),
     "decision_by_the_engineer": (
         "The engineer approved their own request.",
-        _decision(statement(by="principal-eng")),
-        "grant_without_decision",
-    ),
-    "decision_method_unknown": (
-        "A method of deciding that this version cannot check.",
-        _grant(decision=DecisionDocument(statement=statement(), method="webauthn", signature="AA")),
-        "grant_without_decision",
-    ),
-    "decision_with_stray_signature": (
-        "An unsigned decision that carries a signature.",
-        _grant(decision=DecisionDocument(statement=statement(), method="unsigned", signature="AA")),
-        "grant_without_decision",
-    ),
-    "decision_unsigned_forbidden": (
-        "A tenant for which no method counts: an empty list of checks fails.",
-        replace(PLAIN, trust=replace(TRUST, tenants={"contoso": TenantTrust(decision_methods=())})),
+        _own_decision(),
         "grant_without_decision",
     ),
     "decision_not_canonical": (
@@ -292,14 +296,44 @@ CASES: dict[str, tuple[str, Case, str]] = {
         _decision(statement().replace('","', '", "')),
         "grant_without_decision",
     ),
+    "decision_for_less": (
+        "More permission than the approver gave.",
+        _decision(statement(permission="read")),
+        "wider_than_statement",
+    ),
+    "decision_exceeded_in_time": (
+        "A grant longer than the approver gave.",
+        _decision(statement(granted=HOUR)),
+        "wider_than_statement",
+    ),
+    "decision_after_begin": (
+        "A grant that begins before it was approved.",
+        _decision(statement(at=NOW - 30 * MINUTE)),
+        "wider_than_statement",
+    ),
+    "decision_long_before_begin": (
+        "An approval kept for later: the grant begins an hour after it.",
+        _grant(not_before=NOW, not_after=NOW + HOUR),
+        "wider_than_statement",
+    ),
+    "decision_method_unknown": (
+        "A method of deciding that this version cannot check.",
+        _grant(decision=DecisionDocument(statement=statement(), method="fax", key_id="00", signature="AA")),
+        "key_not_on_roster",
+    ),
+    "decision_with_stray_signature": (
+        "An unsigned decision that carries a signature.",
+        _grant(decision=DecisionDocument(statement=statement(), method="unsigned", signature="AA")),
+        "signature_wrong",
+    ),
     "decision_digest_differs": (
         "A grant that names another request digest.",
-        _grant(request_digest=DIGEST[::-1]),
-        "grant_without_decision",
+        _grant(request_digest="ab" * 32),
+        "displayed_wrong",
     ),
     "grant_not_yet": (
         "Used before it begins.",
-        _grant(not_before=NOW + SECOND),
+        _grant(decision=unsigned(statement(at=NOW + SECOND)), not_before=NOW + SECOND, not_after=NOW + HOUR),
         "grant_not_yet",
     ),
     "grant_over": ("Used at the moment it ends.", _grant(not_after=NOW), "grant_over"),
@@ -323,27 +357,9 @@ CASES: dict[str, tuple[str, Case, str]] = {
     "revoked_resource": ("The resource is locked.", _revoked("resource", grant().resource_id), "grant_revoked"),
     "revoked_tenant": ("Lock everything now.", _revoked("tenant", "contoso"), "grant_revoked"),
     "revoked_other_kind": ("The same id under another kind revokes nothing.", _revoked("tenant", "gr-1"), "ok"),
+    **TRUST_CASES,
+    **LOG_CASES,
 }
-
-
-def vector(about: str, case: Case, expect: str) -> str:
-    """Return the file's text."""
-    revocations = None if case.revocations is None else seal_revocations(case.revocations, REVOCATIONS)
-    document = {
-        "about": about,
-        "expect": expect,
-        "trust": encode_trust(case.trust),
-        "token": case.token_text,
-        "grant": case.grant_text,
-        "revocations": revocations,
-        "lease_age_milliseconds": None if case.lease_age is None else case.lease_age // timedelta(milliseconds=1),
-        "gateway_id": case.gateway_id,
-        "front": case.front,
-        "now": encode_instant(case.now),
-        "started_at": encode_instant(case.started_at),
-        "used": sorted(case.used),
-    }
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def files() -> dict[str, str]:

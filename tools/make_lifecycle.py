@@ -7,6 +7,7 @@ from pathlib import Path
 from openlockbox.domain.grant import GRANT_TRANSITIONS
 from openlockbox.domain.jit_request import JIT_TRANSITIONS
 from openlockbox.domain.lockbox_request import REQUEST_TRANSITIONS
+from openlockbox.domain.lockdown import LOCK_TRANSITIONS
 from openlockbox.domain.session import SESSION_TRANSITIONS
 
 TARGET = Path(__file__).parents[1] / "docs" / "spec" / "lifecycle.md"
@@ -38,6 +39,7 @@ def render() -> str:
             [(p, c, s) for p, steps in REQUEST_TRANSITIONS.items() for c, s in steps.items()],
         ),
         ("Grant", "active", [(p, c, s) for p, steps in GRANT_TRANSITIONS.items() for c, s in steps.items()]),
+        ("Lock", "locking", [(p, c, s) for p, steps in LOCK_TRANSITIONS.items() for c, s in steps.items()]),
         ("Session", "pending", [(p, "", s) for p, states in SESSION_TRANSITIONS.items() for s in sorted(states)]),
     ]
     return "\n".join([HEAD, *(diagram(title, first, steps) for title, first, steps in machines)])

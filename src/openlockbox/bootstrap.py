@@ -9,6 +9,7 @@ from typing import Final
 from openlockbox.adapters.db import SqlDatabase
 from openlockbox.adapters.db.migrations import check_current
 from openlockbox.adapters.identity.local import LocalSignIn
+from openlockbox.adapters.identity.passkeys import WebauthnPasskeys
 from openlockbox.adapters.keys.files import COOKIE_SECRET, TOTP_SECRET, FileKeys
 from openlockbox.adapters.mail.smtp import SmtpMailer, SmtpSecurity, SmtpSettings
 from openlockbox.adapters.policy.engine import CedarPolicyEngine
@@ -38,7 +39,8 @@ def system_clock() -> datetime:
 def new_id(prefix: str) -> str:
     """Make an id such as LBX-7K3M-Q0ZT; sessions, grants and tokens get one that nobody guesses."""
     length = LONG if prefix in UNGUESSABLE else SHORT
-    letters = "".join(secrets.choice(CROCKFORD) for _ in range(length))
+    # One read of randomness; 256 is a multiple of the 32 letters, so that none is likelier than another.
+    letters = "".join(CROCKFORD[byte % len(CROCKFORD)] for byte in secrets.token_bytes(length))
     groups = [letters] if length == LONG else [letters[i : i + GROUP] for i in range(0, length, GROUP)]
     return "-".join([prefix, *groups])
 
@@ -62,6 +64,7 @@ def bootstrap(settings: Settings, *, clock: Clock = system_clock) -> Lockbox:
         policy=CedarPolicyEngine.from_directory(settings.policy.directory),
         keys=keys,
         sign_in=LocalSignIn(keys.secret(TOTP_SECRET)),
+        passkeys=WebauthnPasskeys(settings.passkey_rp_id, settings.passkey_origins),
         registry=Registry(),
         rules=Rules(
             base_url=settings.base_url,
@@ -129,6 +132,8 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         max_sessions=section.max_sessions,
         max_sessions_per_grant=section.max_sessions_per_grant,
         max_connections=section.max_connections,
+        max_connections_per_address=section.max_connections_per_address,
+        first_contact=section.first_contact,
     )
 
 

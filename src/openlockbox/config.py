@@ -91,6 +91,8 @@ class WebSection:
     port: int = 8400
     mailbox_url: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    passkey_rp_id: str = ""
+    passkey_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +156,8 @@ class GatewaySection:
     max_sessions: int = 200
     max_sessions_per_grant: int = 4
     max_connections: int = 400
+    max_connections_per_address: int = 100
+    first_contact: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +178,19 @@ class Settings:
     def is_encrypted(self) -> bool:
         """Tell whether browsers reach the portal by https. Without it cookies lack Secure, which localhost alone may have."""
         return self.base_url.startswith("https://")
+
+    @property
+    def passkey_rp_id(self) -> str:
+        """Return the host name that passkeys are made for: the portal's, unless a parent domain is set."""
+        return self.web.passkey_rp_id or urlsplit(self.base_url).hostname or ""
+
+    @property
+    def passkey_origins(self) -> tuple[str, ...]:
+        """Return the origins whose pages may use them: the portal's, unless others are set."""
+        if self.web.passkey_origins:
+            return self.web.passkey_origins
+        scheme, _, rest = self.base_url.lower().partition("://")  # as browsers write it: no port that is the scheme's
+        return (f"{scheme}://{rest.removesuffix(':443' if scheme == 'https' else ':80')}",)
 
 
 def find_file(given: str | None, environment: Mapping[str, str]) -> Path:
@@ -284,14 +301,26 @@ def _convert(value: object, kind: Any) -> object:  # noqa: ANN401  an annotation
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ValueError("a list of strings is needed")
         return tuple(value)
+    if kind is bool:
+        return _truth(value)
     if kind is int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise ValueError("a whole number is needed")
-        return value
+        return _number(value)
     if not isinstance(value, str):
         raise ValueError("a string is needed")  # noqa: TRY004  the caller adds the place to this one kind of error
     readers: dict[Any, Any] = {timedelta: parse_duration, Address: parse_address, Path: _path, MailSecurity: _security}
     return readers.get(kind, str)(value)
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool) and not (isinstance(value, _Word) and value in {"true", "false"}):
+        raise ValueError("true or false is needed")
+    return value in {True, "true"}
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("a whole number is needed")
+    return value
 
 
 def _path(text: str) -> Path:
@@ -328,7 +357,22 @@ def _check(settings: Settings) -> None:
         raise ValueError(
             "base_url: only localhost may do without https, because passwords and cookies would travel in clear"
         )
+    _check_passkeys(settings)
     if settings.web.port > LARGEST_PORT or settings.mail.port > LARGEST_PORT:
         raise ValueError(f"a port is at most {LARGEST_PORT}")
     if (settings.gateway.tls_certificate is None) != (settings.gateway.tls_key is None):
         raise ValueError("gateway.tls_certificate and gateway.tls_key come together")
+
+
+def _check_passkeys(settings: Settings) -> None:
+    """Refuse what no browser would accept: an origin belongs to the passkeys' domain. Raises ValueError."""
+    site = settings.passkey_rp_id
+    for origin in settings.passkey_origins:
+        url = urlsplit(origin)
+        host = url.hostname or ""
+        if origin != f"{url.scheme}://{url.netloc}" or url.scheme not in {"http", "https"}:
+            raise ValueError(f"web.passkey_origins: {origin!r} is no origin like https://lockbox.example")
+        if host != site and not host.endswith(f".{site}"):
+            raise ValueError(
+                f"web.passkey_rp_id: {site!r} is not the domain of {origin!r}, so its browsers would refuse"
+            )

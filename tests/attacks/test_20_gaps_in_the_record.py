@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from openlockbox.domain.errors import LockboxError, RecordUnavailable
-from openlockbox.services.ports import Database, EntryFilter, UnitOfWork
+from openlockbox.services.ports import Database, EntryFilter, RevocationBell, UnitOfWork
 from tests.world import AMBERTIDE, World
 
 
@@ -38,6 +38,9 @@ class FailsWhen:
 
                 uow.commit = refuse  # type: ignore[method-assign]
         return uow
+
+    def revocation_bell(self) -> RevocationBell:
+        return self.database.revocation_bell()
 
 
 def test_a_change_that_cannot_be_recorded_does_not_happen(world: World) -> None:

@@ -99,7 +99,7 @@ async def sign_in(page: Page, person: Person) -> None:
     await page.get_by_label("Mail").or_(page.get_by_label("メール")).first.fill(person.member.mail)
     await page.locator("input[type=password]").fill(person.password)
     await page.locator("input[name=code]").fill(person.code())
-    await page.locator("main form button").click()
+    await page.locator("main form[action='/sign-in'] button").click()
 
 
 async def connect(page: Page, grant_id: str) -> str:

@@ -40,9 +40,9 @@ def tenant_of(resource_id: str) -> str:
     return resource_id.split("/")[2].removesuffix("-production")
 
 
-def secret_of(desktop: Desktop, permission: Permission) -> str:
+def secret_of(tenant: str, desktop: Desktop, permission: Permission) -> str:
     """Name the gateway's secret for a permission level. A test desktop has one account, a real machine has one a level."""
-    return f"{desktop.security}-{permission}"
+    return f"{tenant}-{desktop.security}-{permission}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def put_resource(lockbox: Lockbox, resource_id: str, desktop: Desktop | None) ->
             port=desktop.port,
             security=TargetSecurity(desktop.security),
             certificate_sha256=desktop.certificate_sha256,
-            secret_refs=tuple((level, secret_of(desktop, level)) for level in LEVELS),
+            secret_refs=tuple((level, secret_of(tenant_of(resource_id), desktop, level)) for level in LEVELS),
         )
     setup.put_resource(
         lockbox,

@@ -31,11 +31,11 @@ async def refusal(system: System, token: str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def session(system: System, token: str):
+async def session(system: System, token: str, *, stream_of=ClientStream):
     """Run a session that shows the desktop to nobody. Gives an awaitable that ends when the gateway ends it."""
     async with opened(system, token) as (websocket, answer):
         assert rdcleanpath._Pdu.load(answer)["error"].native is None, answer
-        reader, _, _ = await connect_client(ClientStream(websocket))
+        reader, _, _ = await connect_client(stream_of(websocket))
 
         async def read() -> None:
             with contextlib.suppress(ConnectionClosed):

@@ -18,7 +18,10 @@ import pyotp
 
 from openlockbox import bootstrap
 from openlockbox.config import load_settings
+from openlockbox.domain.elevation import Permission
 from openlockbox.domain.ids import TenantId
+from openlockbox.gateway.contract import Credential
+from openlockbox.gateway.secret_store import write_secret
 from openlockbox.services.ports import EntryFilter
 from openlockbox.services.work import Lockbox
 from openlockbox.testing.desktops import Desktop
@@ -66,6 +69,7 @@ class System:
             "LOCKBOX_GATEWAY__BROWSER_LISTEN": f"127.0.0.1:{self.browser_port}",
             "LOCKBOX_GATEWAY__BROWSER_URL": f"ws://gateway.localhost:{self.browser_port}/rdp",
             "LOCKBOX_GATEWAY__NATIVE_LISTEN": f"127.0.0.1:{self.native_port}",
+            "LOCKBOX_GATEWAY__FIRST_CONTACT": "true",
             "LOCKBOX_GATEWAY__NATIVE_ADDRESS": f"localhost:{self.native_port}",
             "PYTHONWARNINGS": "error",
         }
@@ -109,20 +113,30 @@ class System:
         code = self.command("gateway", "invite", cast.GATEWAY, "--name", "Gateway 1")
         self.command("gateway", "enrol", "--code-stdin", stdin=code)
         for desktop in self.desktops.values():
-            account = ("--username", desktop.username, "--password-stdin")
-            for level in cast.LEVELS:
-                name = cast.secret_of(desktop, level)
-                self.command("gateway", "secret", "set", name, *account, stdin=desktop.password + "\n")
+            for tenant in sorted({cast.tenant_of(resource_id) for resource_id in cast.TARGETS}):
+                for level in cast.LEVELS:
+                    self.store_secret(tenant, desktop, level)
         # One resource by the command, the others by what the command calls: each command costs a second.
         self.add_resource_by_command(cast.KILN, self.desktops.get("xrdp", self.desktops["nla"]))
         for resource_id, kind in cast.TARGETS.items():
             if resource_id != cast.KILN:
                 put_resource(self.lockbox, resource_id, self.desktops.get(kind))
 
+    def store_secret(self, tenant: str, desktop: Desktop, level: Permission) -> None:
+        """Store one by the command, the others by what the command calls: each command costs a second."""
+        name = cast.secret_of(tenant, desktop, level)
+        if tenant == cast.tenant_of(cast.KILN):
+            account = ("--tenant", tenant, "--username", desktop.username, "--password-stdin")
+            self.command("gateway", "secret", "set", name, *account, stdin=desktop.password + "\n")
+        else:
+            account = Credential(username=desktop.username, password=desktop.password, domain="")
+            write_secret(self.gateway_files.secrets, name, account, tenant_id=tenant)
+
     def add_resource_by_command(self, resource_id: str, desktop: Desktop) -> None:
-        secrets = [("--secret", f"{level}={cast.secret_of(desktop, level)}") for level in cast.LEVELS]
+        tenant = cast.tenant_of(resource_id)
+        secrets = [("--secret", f"{level}={cast.secret_of(tenant, desktop, level)}") for level in cast.LEVELS]
         self.command(
-            *("resource", "add", resource_id, "--tenant", cast.tenant_of(resource_id), "--os", "Linux"),
+            *("resource", "add", resource_id, "--tenant", tenant, "--os", "Linux"),
             *("--description", "Controls kiln line 3 and holds its firing records.", "--gateway", cast.GATEWAY),
             *("--target", f"{desktop.host}:{desktop.port}", "--security", desktop.security),
             *("--certificate-sha256", desktop.certificate_sha256),

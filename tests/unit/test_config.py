@@ -36,13 +36,18 @@ def test_values_of_the_file_are_typed():
         {
             "web": {"port": 80},
             "mail": {"security": "tls", "timeout": "3s"},
-            "gateway": {"native_listen": "[::1]:3390", "allowed_origins": ["https://a.example"]},
+            "gateway": {
+                "native_listen": "[::1]:3390",
+                "allowed_origins": ["https://a.example"],
+                "max_connections_per_address": 300,
+            },
         }
     )
     assert settings.web.port == 80
     assert settings.mail.security is MailSecurity.TLS
     assert settings.mail.timeout == timedelta(seconds=3)
     assert settings.gateway.native_listen == Address(host="::1", port=3390)
+    assert settings.gateway.max_connections_per_address == 300
     assert settings.gateway.allowed_origins == ("https://a.example",)
 
 
@@ -159,3 +164,26 @@ def test_a_broken_file_is_named(tmp_path):
 def test_every_setting_is_documented_and_no_other():
     table = re.findall(r"^\| `([a-z_.]+)` \|", (ROOT / "docs/operate/settings.md").read_text(), flags=re.MULTILINE)
     assert sorted(table) == sorted(setting_names())
+
+
+def test_passkeys_belong_to_the_portals_host_unless_set_otherwise():
+    assert (parse().passkey_rp_id, parse().passkey_origins) == ("lockbox.example", ("https://lockbox.example",))
+    assert parse({"base_url": "https://Lockbox.example:443"}).passkey_origins == ("https://lockbox.example",)
+    assert parse({"base_url": "http://localhost:8400"}).passkey_origins == ("http://localhost:8400",)
+    settings = parse({"web": {"passkey_rp_id": "example", "passkey_origins": ["https://a.example", "https://example"]}})
+    assert (settings.passkey_rp_id, settings.passkey_origins) == ("example", ("https://a.example", "https://example"))
+
+
+@pytest.mark.parametrize(
+    "web",
+    [
+        {"passkey_rp_id": "other.example"},
+        {"passkey_rp_id": "ockbox.example"},
+        {"passkey_origins": ["https://lockbox.example/"]},
+        {"passkey_origins": ["lockbox.example"]},
+        {"passkey_origins": ["https://lockbox.example.evil.example"]},
+    ],
+)
+def test_passkeys_that_no_browser_would_use_are_refused(web):
+    with pytest.raises(InvalidSettings, match=r"web\.passkey_"):
+        parse({"web": web})

@@ -1,6 +1,8 @@
 """`lockbox gateway …`. Secrets and codes come from a prompt or standard input, never from the command line."""
 
+import re
 import sys
+from dataclasses import replace
 
 import click
 
@@ -56,7 +58,49 @@ def enrol_gateway(ctx: click.Context, *, code_stdin: bool) -> None:
     table(
         [("grants", key) for key in sorted(trust.grant_keys)]
         + [("revocations", key) for key in sorted(trust.revocation_keys)]
+        + [("checkpoints", key) for key in sorted(trust.checkpoint_keys)]
     )
+
+
+@gateway.command("trust")
+@click.argument("tenant", required=False)
+@click.option(
+    "--roster", metavar="FINGERPRINT", help="Of the customer's roster, 64 hexadecimal digits, told by the customer."
+)
+@click.option("--list", "shows", is_flag=True, help="Show what this gateway holds on to.")
+@click.pass_context
+def trust_tenant(ctx: click.Context, tenant: str | None, roster: str | None, *, shows: bool) -> None:
+    """Pin a customer: by the fingerprint of the roster, or, without one, to what is seen at the first contact."""
+    from openlockbox.bootstrap import gateway_settings
+    from openlockbox.gateway.pins import Pins
+    from openlockbox.gateway.private_files import make_private_directory
+    from openlockbox.grants.pin import TenantPin
+
+    settings = gateway_settings(settings_of(ctx))
+    pins = Pins(settings.files.tenants, first_contact=False)
+    if shows or tenant is None:
+        table(
+            [
+                (
+                    pin.tenant_id,
+                    f"roster {pin.roster_root or '-'}",
+                    f"version {pin.roster_version}",
+                    f"log {pin.log_size}",
+                )
+                for pin in pins.all()
+            ]
+        )
+        return
+    root = (roster or "").replace(":", "").replace(" ", "").lower()
+    if roster is not None and re.fullmatch(r"[0-9a-f]{64}", root, re.ASCII) is None:
+        raise click.ClickException("a fingerprint is 64 hexadecimal digits")
+    make_private_directory(settings.state_dir)
+    known = pins.find(tenant)
+    if known is not None and root and known.roster_root not in {"", root}:
+        raise click.ClickException(f"{tenant} is pinned to the roster {known.roster_root}; it is never replaced")
+    pin = known or TenantPin(tenant_id=tenant)
+    pins.keep(replace(pin, roster_root=root or pin.roster_root))
+    click.echo(f"{tenant}: {f'roster {root}' if root else 'pinned at the first contact'}")
 
 
 @gateway.command("run")
@@ -80,11 +124,12 @@ def secret() -> None:
 
 @secret.command("set")
 @click.argument("name")
+@click.option("--tenant", required=True, help="The customer whose machine it is; no other's grant can use it.")
 @click.option("--username", required=True, help="The account on the machine.")
 @click.option("--domain", default="", help="Its Windows domain, if any.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.pass_context
-def set_secret(ctx: click.Context, name: str, username: str, domain: str, *, password_stdin: bool) -> None:
+def set_secret(ctx: click.Context, name: str, tenant: str, username: str, domain: str, *, password_stdin: bool) -> None:
     """Store or replace a secret in this gateway's directory."""
     from openlockbox.bootstrap import gateway_settings
     from openlockbox.gateway.contract import Credential
@@ -94,7 +139,8 @@ def set_secret(ctx: click.Context, name: str, username: str, domain: str, *, pas
     settings = gateway_settings(settings_of(ctx))
     make_private_directory(settings.state_dir)
     password = _line("Password", from_stdin=password_stdin)
-    write_secret(settings.files.secrets, name, Credential(username=username, password=password, domain=domain))
+    credential = Credential(username=username, password=password, domain=domain)
+    write_secret(settings.files.secrets, name, credential, tenant_id=tenant)
     click.echo(f"{name} is stored in {settings.files.secrets}.")
 
 

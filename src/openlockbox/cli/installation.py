@@ -98,8 +98,8 @@ def write_settings(file: Path, sections: dict[str, dict[str, str | int]]) -> Non
 
 
 def _toml(value: str | int) -> str:
-    # A JSON string is a TOML string but for DEL, which TOML wants escaped.
-    return str(value) if isinstance(value, int) else json.dumps(value).replace("\x7f", "\\u007f")
+    # JSON's strings, whole numbers and truths are TOML's, but for DEL, which TOML wants escaped.
+    return json.dumps(value).replace("\x7f", "\\u007f")
 
 
 @click.group()

@@ -22,6 +22,11 @@ COMMANDS: Final = {
     "worker": ("processes", "The worker's process."),
     "database": ("installation", "The database's schema."),
     "keys": ("installation", "The provider's signing keys."),
+    "signing-key": ("signing_key", "For customers: keys with which an automation signs."),
+    "roster": ("roster", "For customers: which keys decide; check, sign and send changes."),
+    "decide": ("decide", "For customers: an automation answers a request with its own key."),
+    "log": ("log", "For customers: mirror the activity log, verify it, witness it."),
+    "evidence": ("evidence", "For customers: everything about one request in one file, verified offline."),
 }
 
 
@@ -35,7 +40,7 @@ class Lazy(Refusals):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"openlockbox.cli.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101  the table above is ours
         return command
 

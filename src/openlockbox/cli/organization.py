@@ -5,7 +5,7 @@ import click
 from openlockbox.cli.session import lockbox_of, table
 from openlockbox.domain.ids import SubscriptionId, TenantId
 from openlockbox.domain.tenant import SupportPlan, TenantKind
-from openlockbox.services import setup
+from openlockbox.services import roster, setup
 
 PLANS = click.Choice([plan.value for plan in SupportPlan])
 
@@ -30,6 +30,22 @@ def add_tenant(ctx: click.Context, tenant_id: str, name: str, plan: str) -> None
         support_plan=SupportPlan(plan),
     )
     click.echo(f"Added {added.name}.")
+    _show_code(ctx, added.id)
+
+
+@tenant.command("roster-code")
+@click.argument("tenant_id", metavar="ID")
+@click.pass_context
+def roster_code(ctx: click.Context, tenant_id: str) -> None:
+    """Make the one-time code for the first key on a customer's approver roster; an earlier one counts no more."""
+    _show_code(ctx, TenantId(tenant_id))
+
+
+def _show_code(ctx: click.Context, tenant_id: TenantId) -> None:
+    code = roster.issue_code(lockbox_of(ctx), tenant_id=tenant_id)
+    click.echo("Code for the first key on the approver roster, shown this once; it counts once, for seven days.")
+    click.echo(f"  {code}")
+    click.echo("Give it to the customer's administrator by letter or telephone.")
 
 
 @tenant.command("list")

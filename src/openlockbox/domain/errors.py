@@ -276,6 +276,38 @@ class AlreadyExists(LockboxError):
     advice = N_("Choose another name or id.")
 
 
+class TenantLocked(LockboxError):
+    """The customer has locked everything."""
+
+    code = "tenant_locked"
+    sentence = N_("The customer has locked all access to this organization.")
+    advice = N_("Nothing opens until an Owner or the tenant administrator lifts the lock.")
+
+
+class ResourceLocked(LockboxError):
+    """The customer has locked this resource."""
+
+    code = "resource_locked"
+    sentence = N_("The customer has locked this resource.")
+    advice = N_("Nothing opens on it until an Owner or the tenant administrator lifts the lock.")
+
+
+class EngineerLocked(LockboxError):
+    """The provider has locked this engineer, or disabled the account."""
+
+    code = "engineer_locked"
+    sentence = N_("The provider has locked all access of this engineer.")
+    advice = N_("Another engineer can ask, or the operator or a support lead lifts the lock.")
+
+
+class NotLocked(LockboxError):
+    """A lock that was lifted before."""
+
+    code = "not_locked"
+    sentence = N_("This lock does not stand any more.")
+    advice = N_("Read the page again: somebody else has lifted it.")
+
+
 class Throttled(LockboxError):
     """Too many attempts; counted in the database, so over all web processes."""
 
@@ -292,6 +324,30 @@ class SignInFailed(LockboxError):
     advice = N_("Check all three. A code is valid for 30 seconds and once.")
 
 
+class CodeRefused(LockboxError):
+    """The code of somebody who is signed in is wrong, or was used."""
+
+    code = "code_refused"
+    sentence = N_("The code is not right.")
+    advice = N_("A code is valid for 30 seconds and once. Wait for the next one.")
+
+
+class PasskeyRefused(LockboxError):
+    """What the authenticator answered does not prove that this person holds this passkey, here and now."""
+
+    code = "passkey_refused"
+    sentence = N_("The passkey was not accepted.")
+    advice = N_("Use a passkey from your profile, with your fingerprint, face or PIN, and start again from this page.")
+
+
+class StepUpRequired(LockboxError):
+    """An act on one's own keys needs a second factor that was shown in the last minutes."""
+
+    code = "step_up_required"
+    sentence = N_("Confirm that it is you before you do this.")
+    advice = N_("Use your passkey or a code from your authenticator app; it counts for ten minutes.")
+
+
 class GatewayRefused(LockboxError):
     """A gateway that is not enrolled, or whose signature, clock or claim does not hold."""
 
@@ -306,3 +362,87 @@ class RecordUnavailable(LockboxError):
     code = "record_unavailable"
     sentence = N_("The activity log cannot be written, so nothing is done.")
     advice = N_("Try again in a moment. The operator has been told.")
+
+
+class SignatureRequired(LockboxError):
+    """The tenant has a roster, and it lets no unsigned decision count."""
+
+    code = "signature_required"
+    sentence = N_("In your organization a decision counts only when a key on the approver roster has signed it.")
+    advice = N_(
+        "Sign with your passkey on the confirm page. If your key is not on the roster, somebody whose key is adds it."
+    )
+
+
+class KeyNotOnRoster(LockboxError):
+    """The key is not on the tenant's newest roster, or is another person's."""
+
+    code = "key_not_on_roster"
+    sentence = N_("This key is not on the approver roster as yours.")
+    advice = N_("Use a key of yours that is on the roster, or let another approver decide.")
+
+
+class KeyAddedLater(LockboxError):
+    """The key came onto the roster after the request: additions do not count for requests that wait."""
+
+    code = "key_added_later"
+    sentence = N_(
+        "This key came onto the approver roster after the request was made, so it does not count for this request."
+    )
+    advice = N_("Another approver decides, or the engineer withdraws the request and asks again.")
+
+
+class SignatureWrong(LockboxError):
+    """The signature does not hold; the activity log says which check failed."""
+
+    code = "signature_wrong"
+    sentence = N_("The signature does not fit the decision and the key.")
+    advice = N_("Open the confirm page again and sign what it shows. Nothing was decided.")
+
+
+class StatementDiffers(LockboxError):
+    """The signed statement is not about this request, this answer or this person."""
+
+    code = "statement_differs"
+    sentence = N_("What was signed is not this decision on this request.")
+    advice = N_("Open the request again and sign what its confirm page shows. Nothing was decided.")
+
+
+class StatementTooOld(LockboxError):
+    """A statement counts for five minutes from the time that stands in it."""
+
+    code = "statement_too_old"
+    sentence = N_("The decision was written more than five minutes ago, or in the future.")
+    advice = N_("Open the confirm page again and sign at once.")
+
+
+class EngineerKeyRequired(LockboxError):
+    """The customer has a roster, and the engineer no key to show their presence with."""
+
+    code = "engineer_key_required"
+    sentence = N_("This customer lets only engineers in who have a key of their own, and you have none.")
+    advice = N_("Add a passkey in your profile, then ask again.")
+
+
+class RosterChangeRefused(LockboxError):
+    """A roster that does not follow from the one before, or lists what cannot be. `problem` is a code of the roster format."""
+
+    code = "roster_change_refused"
+    sentence = N_("This change of the approver roster does not hold (%(problem)s).")
+    advice = N_("Open the roster page again: it may have changed meanwhile. Prepare the change anew and sign it.")
+
+
+class RosterCodeWrong(LockboxError):
+    """The one-time code for the first key is wrong, was used, or its time is over."""
+
+    code = "roster_code_wrong"
+    sentence = N_("The one-time code for the first key is not right, or its time is over.")
+    advice = N_("Ask your provider's operator for a new one; it counts once and for seven days.")
+
+
+class RosterExists(LockboxError):
+    """The first key is on the roster already; from then on only keys on it change it."""
+
+    code = "roster_exists"
+    sentence = N_("This organization has an approver roster already.")
+    advice = N_("It is changed with a key that is on it, or with its recovery key. Nobody else can.")

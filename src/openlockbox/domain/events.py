@@ -1,7 +1,8 @@
 """What happened, as the activity log takes it. Rules return events; this module writes nothing.
 
 `detail` holds facts that may stand in the log for ever; `personal` holds what people wrote or are called, which the log
-keeps beside the entry under a salted commitment, so that it can be erased without breaking the proof.
+keeps beside the entry under a salted commitment, so that it can be erased without breaking the proof. `document` is a whole
+text that the entry is about, as it was signed or shown.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ class Event:
     resource_id: ResourceId | None = None
     detail: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     personal: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    document: str = ""  # kept beside the log and erasable too; the entry has its digest
 
 
 # The four actions of specification A1, then the rest of the workflow. Labels are message ids.
@@ -35,6 +37,8 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "request.denied": N_("Deny Lockbox Request"),
         "request.expired": N_("Lockbox Request Expiry"),
         "request.canceled": N_("Cancel Lockbox Request"),
+        "roster.changed": N_("Change the approver roster"),
+        "roster.code_issued": N_("Issue a code for the first key"),
         "jit_request.submitted": N_("Request elevation"),
         "jit_request.refused": N_("Elevation refused by rule"),
         "jit_request.review_asked": N_("Internal review asked for"),
@@ -51,6 +55,10 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "session.started": N_("Session started"),
         "session.terminated": N_("Session ended"),
         "session.lapsed": N_("Connection not used"),
+        "session.reported": N_("End of session reported late"),
+        "lock.set": N_("Lock access"),
+        "lock.confirmed": N_("Lock confirmed by every gateway"),
+        "lock.lifted": N_("Lift a lock"),
         "service_request.opened": N_("Open service request"),
         "service_request.replied": N_("Reply to service request"),
         "service_request.assigned": N_("Assign service request"),
@@ -70,9 +78,16 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "credential.set": N_("Set sign-in credentials"),
         "token.created": N_("Create personal token"),
         "token.revoked": N_("Revoke personal token"),
+        "passkey.added": N_("Add a passkey"),
+        "passkey.renamed": N_("Rename a passkey"),
+        "passkey.removed": N_("Remove a passkey"),
+        "signing_key.added": N_("Add an automation's key"),
+        "signing_key.removed": N_("Remove an automation's key"),
+        "sign_in.stepped_up": N_("Confirm one's identity"),
         "sign_in.succeeded": N_("Sign in"),
         "sign_in.failed": N_("Failed sign-in"),
         "sign_in.ended": N_("Sign out"),
+        "evidence.exported": N_("Export evidence"),
         "access.attempted": N_("Access without the right"),
     }
 )

@@ -129,7 +129,7 @@ def may_revoke(
         raise NotAllowedToRevoke
 
 
-def revoke(grant: Grant, *, by: PrincipalId, reason: str, revocation_version: int, now: datetime) -> Grant:
+def revoke(grant: Grant, *, by: PrincipalId | None, reason: str, revocation_version: int, now: datetime) -> Grant:
     """Start the revocation; it is `revoked` only when the gateway says so. Authority is `may_revoke`'s.
 
     Raises:

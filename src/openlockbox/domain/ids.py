@@ -13,6 +13,7 @@ RequestId = NewType("RequestId", str)  # a Lockbox request
 GrantId = NewType("GrantId", str)
 SessionId = NewType("SessionId", str)  # also the `jti` of the one connection token that may start the session
 GatewayId = NewType("GatewayId", str)
+LockId = NewType("LockId", str)
 CorrelationId = NewType("CorrelationId", str)
 ActorId = NewType("ActorId", str)  # "principal:<id>", "gateway:<id>" or one of the constants below
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from openlockbox.domain.elevation import Elevation
+from openlockbox.domain.elevation import Elevation, Permission
 from openlockbox.domain.errors import (
     AlreadyDecided,
     DecisionWidens,
@@ -66,13 +66,19 @@ REQUEST_TRANSITIONS: Final[Mapping[RequestState, Mapping[RequestCommand, Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """An approver's answer. `granted_duration` is None for a denial; `statement` is what the approver confirmed, canonical JSON."""
+    """An approver's answer. `granted_duration` is None for a denial; `statement` is what the approver confirmed, canonical JSON.
+
+    `method` is "passkey" or "ed25519" where a key signed the statement, and "unsigned" for password and one-time code.
+    """
 
     by: PrincipalId
     at: datetime
     reason: str
     granted_duration: timedelta | None
     statement: str
+    method: str = "unsigned"
+    key_id: str = ""
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,14 +155,12 @@ def _step(request: LockboxRequest, command: RequestCommand, now: datetime) -> Lo
 def approve(
     request: LockboxRequest,
     *,
-    by: PrincipalId,
+    decision: Decision,
+    permission: Permission,
+    channels: frozenset[str],
     person: PersonId,
     roles: frozenset[Role],
     digest: str,
-    granted_duration: timedelta,
-    reason: str,
-    statement: str,
-    now: datetime,
 ) -> LockboxRequest:
     """Approve, for at most what was asked.
 
@@ -164,28 +168,40 @@ def approve(
         SelfApproval, NotAnApprover: see `may_decide`.
         RequestExpired, AlreadyDecided: too late.
         RequestChanged: the decision was made on something else than what stands here.
-        DecisionWidens: longer than asked, or no time at all.
+        DecisionWidens: longer than asked, or no time at all; a higher permission, or a channel that was not asked for.
     """
-    may_decide(request, by=by, person=person, roles=roles)
-    moved = _step(request, RequestCommand.APPROVE, now)
+    moved = _decide(request, RequestCommand.APPROVE, decision, person=person, roles=roles, digest=digest)
+    asked, granted = request.elevation, decision.granted_duration
+    if granted is None or not timedelta(0) < granted <= asked.duration:
+        raise DecisionWidens
+    if permission.rank > asked.permission.rank or not channels <= asked.channels:
+        raise DecisionWidens
+    return moved
+
+
+def _decide(
+    request: LockboxRequest,
+    command: RequestCommand,
+    decision: Decision,
+    *,
+    person: PersonId,
+    roles: frozenset[Role],
+    digest: str,
+) -> LockboxRequest:
+    may_decide(request, by=decision.by, person=person, roles=roles)
+    moved = _step(request, command, decision.at)
     if digest != request.digest:
         raise RequestChanged
-    if not timedelta(0) < granted_duration <= request.elevation.duration:
-        raise DecisionWidens
-    decision = Decision(by=by, at=now, reason=reason, granted_duration=granted_duration, statement=statement)
     return replace(moved, decision=decision)
 
 
 def deny(
     request: LockboxRequest,
     *,
-    by: PrincipalId,
+    decision: Decision,
     person: PersonId,
     roles: frozenset[Role],
     digest: str,
-    reason: str,
-    statement: str,
-    now: datetime,
 ) -> LockboxRequest:
     """Deny; nothing further happens.
 
@@ -194,12 +210,7 @@ def deny(
         RequestExpired, AlreadyDecided: too late.
         RequestChanged: the decision was made on something else than what stands here.
     """
-    may_decide(request, by=by, person=person, roles=roles)
-    moved = _step(request, RequestCommand.DENY, now)
-    if digest != request.digest:
-        raise RequestChanged
-    decision = Decision(by=by, at=now, reason=reason, granted_duration=None, statement=statement)
-    return replace(moved, decision=decision)
+    return _decide(request, RequestCommand.DENY, decision, person=person, roles=roles, digest=digest)
 
 
 def cancel(request: LockboxRequest, *, because: str, now: datetime) -> LockboxRequest:

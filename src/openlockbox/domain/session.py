@@ -46,7 +46,9 @@ class EndReason(StrEnum):
     PROTOCOL_ERROR = "protocol_error"
     LIMIT_EXCEEDED = "limit_exceeded"
     GATEWAY_STOPPED = "gateway_stopped"
+    LOG_UNPROVED = "log_unproved"
     NEVER_CONNECTED = "never_connected"
+    GATEWAY_LOST = "gateway_lost"  # said by the clock: the gateway never told of an end
 
 
 END_SENTENCES: Final[Mapping[EndReason, str]] = MappingProxyType(
@@ -63,7 +65,11 @@ END_SENTENCES: Final[Mapping[EndReason, str]] = MappingProxyType(
         EndReason.PROTOCOL_ERROR: N_("One side spoke something that is not a remote desktop."),
         EndReason.LIMIT_EXCEEDED: N_("One side sent more than the gateway takes."),
         EndReason.GATEWAY_STOPPED: N_("The gateway was stopped."),
+        EndReason.LOG_UNPROVED: N_(
+            "The customer's activity log did not prove the session's start, so the gateway opened nothing."
+        ),
         EndReason.NEVER_CONNECTED: N_("The prepared connection was not used within a minute."),
+        EndReason.GATEWAY_LOST: N_("The gateway did not report the end of this session. It is over with the access."),
     }
 )
 

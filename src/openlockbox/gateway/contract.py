@@ -86,9 +86,10 @@ class Gatekeeper(Protocol):
             ConnectionRefused: `session_not_recorded`, `recording_unavailable`, or a grant that ended meanwhile.
         """
 
-    def credential(self, secret_ref: str) -> Credential:
-        """Load a secret of this gateway.
+    def credential(self, grant: GrantDocument) -> Credential:
+        """Load the secret that the grant names, which must be one of the grant's tenant.
 
         Raises:
-            ConnectionRefused: `secret_missing`; also for a file whose permissions are wider than 0600.
+            ConnectionRefused: `secret_missing`, also for a file whose permissions are wider than 0600;
+                `secret_of_other_tenant`.
         """

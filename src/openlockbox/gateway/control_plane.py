@@ -2,18 +2,22 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 import httpx
 
 from openlockbox.gateway.clocks import Clock
 from openlockbox.gateway.journal import EndEvent
-from openlockbox.grants.encoding import encode_instant
+from openlockbox.grants.encoding import EnvelopeRefused, Fields, Json, encode_instant
 from openlockbox.grants.gateway_request import sign_request
+from openlockbox.grants.grant import MAX_CHECKPOINT, MAX_LEAF, parse_hashes, parse_leaf
 from openlockbox.grants.keys import Signer
+from openlockbox.grants.trust import MAX_VERSION
+from openlockbox.verification.connection import Evidence
+from openlockbox.verification.logged import Recorded, Witnessed
 
 CALL_TIME: Final = timedelta(seconds=4)  # a long poll holds 2 s; two calls may fail within a lease of 8 s
 MAX_ANSWER: Final = 6_291_456  # the longest revocation list in JSON, with room
@@ -63,16 +67,40 @@ class ControlPlane:
         """
         return _text_of(await self._call("GET", f"/gateway/v1/grants/{grant_id}", None), "grant")
 
-    async def start_session(
-        self, session_id: str, *, grant_id: str, front: str, client_address: str, at: datetime
-    ) -> None:
-        """Have the start recorded. Not repeated: after `ControlPlaneUnavailable` it may have been.
+    async def evidence(self, grant_id: str, *, roster_version: int, log_size: int) -> Evidence:
+        """Ask for the rosters after a version, and the proofs between a log size and the grant's checkpoint.
 
         Raises:
             ControlPlaneUnavailable, ControlPlaneRefused: see these.
         """
-        body = {"grant_id": grant_id, "front": front, "client_address": client_address, "at": encode_instant(at)}
-        await self._call("POST", f"/gateway/v1/sessions/{session_id}/start", body)
+        body = {"roster_version": roster_version, "log_size": log_size}
+        return _read(read_evidence, await self._call("POST", f"/gateway/v1/grants/{grant_id}/evidence", body))
+
+    async def start_session(
+        self,
+        session_id: str,
+        *,
+        grant_id: str,
+        front: str,
+        client_address: str,
+        at: datetime,
+        statement: str,
+        log_size: int,
+    ) -> Recorded:
+        """Have the start recorded, and return the proof that it was. Not repeated: after `ControlPlaneUnavailable` it may have been.
+
+        Raises:
+            ControlPlaneUnavailable, ControlPlaneRefused: see these.
+        """
+        body = {
+            "grant_id": grant_id,
+            "front": front,
+            "client_address": client_address,
+            "at": encode_instant(at),
+            "statement": statement,
+            "log_size": log_size,
+        }
+        return _read(read_recorded, await self._call("POST", f"/gateway/v1/sessions/{session_id}/start", body))
 
     async def report_refusal(self, session_id: str, *, code: str, client_address: str) -> None:
         """Have a refused connection recorded. Once, as good as it goes: the gateway's own log has it anyway.
@@ -146,3 +174,49 @@ def _text_of(document: object, field: str) -> str:
     if not isinstance(value, str):
         raise ControlPlaneUnavailable(f"no {field} in the answer")
     return value
+
+
+_T = TypeVar("_T")
+
+
+def _read(reader: Callable[[Json], _T], document: object) -> _T:
+    try:
+        return reader(cast("Json", document))
+    except EnvelopeRefused as error:
+        raise ControlPlaneUnavailable(f"answer: {error}") from error
+
+
+def read_evidence(document: Json) -> Evidence:
+    """Read the answer of the call for evidence. Raises EnvelopeRefused: `payload_malformed`, `envelope_malformed`."""
+    fields = Fields(document, ("rosters", "consistency", "witnessed"))
+    rosters = tuple(text for text in fields.array("rosters") if isinstance(text, str))
+    if len(rosters) != len(fields.array("rosters")):
+        raise EnvelopeRefused("payload_malformed", "rosters")
+    witnessed = fields.value("witnessed")
+    return Evidence(
+        rosters=rosters,
+        consistency=parse_hashes(fields.array("consistency")),
+        witnessed=None if witnessed is None else _witnessed(witnessed),
+    )
+
+
+def _witnessed(document: Json) -> Witnessed:
+    fields = Fields(document, ("checkpoint", "inclusion", "consistency"))
+    return Witnessed(
+        checkpoint=fields.long_text("checkpoint", limit=MAX_CHECKPOINT),
+        inclusion=parse_hashes(fields.array("inclusion")),
+        consistency=parse_hashes(fields.array("consistency")),
+    )
+
+
+def read_recorded(document: Json) -> Recorded:
+    """Read the answer of the call that records a start. Raises EnvelopeRefused: `payload_malformed`."""
+    names = ("session_id", "state", "index", "leaf", "checkpoint", "inclusion", "consistency")
+    fields = Fields(document, names)
+    return Recorded(
+        index=fields.integer("index", least=0, most=MAX_VERSION),
+        leaf=parse_leaf(fields.long_text("leaf", limit=2 * MAX_LEAF)),
+        checkpoint=fields.long_text("checkpoint", limit=MAX_CHECKPOINT),
+        inclusion=parse_hashes(fields.array("inclusion")),
+        consistency=parse_hashes(fields.array("consistency")),
+    )

@@ -19,7 +19,10 @@ from openlockbox.gateway.live_sessions import LiveSessions, RunningSession
 from openlockbox.gateway.logs import FieldLogger
 from openlockbox.gateway.recording import SUFFIX, RecordingSubject, RecordingWriter
 from openlockbox.gateway.secret_store import load_secret
+from openlockbox.grants.grant import GrantDocument
 from openlockbox.grants.keys import Signer
+from openlockbox.grants.session_start import SessionStart, seal_session_start
+from openlockbox.grants.token import ConnectionToken
 
 log = FieldLogger(__name__)
 
@@ -67,6 +70,9 @@ class CoreGatekeeper:
         self._recordings, self._recording_key, self._secrets = recordings, recording_key, secrets
         self._limits, self._ended = limits, ended
         self._opening: dict[str, str] = {}  # session id to grant id, while the control plane is asked
+        self._locks: dict[
+            str, asyncio.Lock
+        ] = {}  # one at a time talks about a tenant's log, so that its pin stands still
         self._tasks: set[asyncio.Task[object]] = set()
         self._reported: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._stopping = False
@@ -76,14 +82,50 @@ class CoreGatekeeper:
         self._stopping = True
 
     async def prefetch(self, token: str) -> None:
-        """Fetch the grant that the token names, unless its text is at hand. Nothing of it is believed here.
+        """Fetch the grant that the token names, unless its text is at hand, and what proves it. Nothing of it is believed here.
 
         Raises:
-            ConnectionRefused: `token_malformed`, `token_signature`; `grant_unavailable`.
+            ConnectionRefused: `token_…`; `grant_unavailable`, `evidence_unavailable`, `pin_unusable`.
         """
-        grant_id = self._admission.read_token(token).grant_id
-        if self._admission.has_grant(grant_id):
-            return
+        known = self._admission.read_token(token)
+        self._check_fresh(token, known)
+        grant_id = known.grant_id
+        if not self._admission.has_grant(grant_id):
+            await self._fetch_grant(grant_id)
+        tenant_id = self._admission.tenant_of(grant_id)
+        if tenant_id is not None:  # otherwise admission says what is wrong
+            await self._fetch_evidence(grant_id, tenant_id)
+
+    def _check_fresh(self, text: str, token: ConnectionToken) -> None:
+        try:
+            self._admission.check_token(token)
+        except ConnectionRefused as refused:
+            log.warning("connection.refused", code=refused.code, detail=refused.__cause__)
+            self._report_refusal(text, refused.code)
+            raise
+
+    async def _fetch_evidence(self, grant_id: str, tenant_id: str) -> None:
+        self._admission.keep_evidence(grant_id, None)
+        # The pin must not move between here and admission, which follows without giving up the loop.
+        async with self._lock_of(tenant_id):
+            pin = self._admission.find_pin(tenant_id)
+            if pin is None:
+                return  # admission says so
+            try:
+                # From the pinned version on, which is shown again because the pin holds its digest only.
+                evidence = await self._control_plane.evidence(
+                    grant_id, roster_version=max(pin.roster_version - 1, 0), log_size=pin.log_size
+                )
+            except (ControlPlaneUnavailable, ControlPlaneRefused) as error:
+                log.warning("evidence.not_fetched", grant_id=grant_id, detail=error)
+                code = "lease_stale" if self._admission.is_lease_lost() else "evidence_unavailable"
+                raise ConnectionRefused(code, http_status=HTTPStatus.SERVICE_UNAVAILABLE) from error
+            self._admission.keep_evidence(grant_id, evidence)
+
+    def _lock_of(self, tenant_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(tenant_id, asyncio.Lock())
+
+    async def _fetch_grant(self, grant_id: str) -> None:
         try:
             self._admission.keep_grant(grant_id, await self._control_plane.grant(grant_id))
         except (ControlPlaneUnavailable, ControlPlaneRefused) as error:
@@ -108,16 +150,16 @@ class CoreGatekeeper:
     def refuse(self, admitted: Admitted, code: str) -> None:
         """Have it recorded that the front refused an admitted connection."""
         log.warning("connection.refused", code=code, front=admitted.front, session_id=admitted.session_id)
-        self._report(admitted.session_id, code)
+        self.report(admitted.session_id, code)
 
     def _report_refusal(self, token: str, code: str) -> None:
         try:
             session_id = self._admission.read_token(token).jti
         except ConnectionRefused:
             return  # not a token of ours: it names nobody's log, and anybody could send any number of them
-        self._report(session_id, code)
+        self.report(session_id, code)
 
-    def _report(self, session_id: str, code: str) -> None:
+    def report(self, session_id: str, code: str) -> None:
         """Tell the control plane of a refused token that the provider did sign, each reason once a token."""
         if (session_id, code) in self._reported:
             return
@@ -137,16 +179,17 @@ class CoreGatekeeper:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def credential(self, secret_ref: str) -> Credential:
-        """Load a secret of this gateway.
+    def credential(self, grant: GrantDocument) -> Credential:
+        """Load the secret that the grant names.
 
         Raises:
-            ConnectionRefused: `secret_missing`.
+            ConnectionRefused: `secret_missing`, `secret_of_other_tenant`.
         """
+        secret_ref = grant.target.secret_ref
         try:
-            return load_secret(self._secrets, secret_ref)
+            return load_secret(self._secrets, secret_ref, tenant_id=grant.tenant_id)
         except ConnectionRefused as refused:
-            log.warning("secret.refused", secret_ref=secret_ref, why=";".join(refused.__notes__))
+            log.warning("secret.refused", code=refused.code, secret_ref=secret_ref, why=";".join(refused.__notes__))
             raise
 
     async def start(self, admitted: Admitted, *, client_address: str) -> LiveSession:
@@ -166,7 +209,7 @@ class CoreGatekeeper:
         except ConnectionRefused as refused:
             log.warning("session.refused", code=refused.code, session_id=admitted.session_id)
             if refused.code != "session_not_recorded":  # the control plane knows its own refusals
-                self._report(admitted.session_id, refused.code)
+                self.report(admitted.session_id, refused.code)
             raise
         return session
 
@@ -249,21 +292,48 @@ class CoreGatekeeper:
             raise
 
     async def _record_start(self, session: RunningSession, client_address: str) -> None:
-        try:
-            await self._control_plane.start_session(
-                session.session_id,
-                grant_id=session.grant.grant_id,
-                front=session.front,
-                client_address=client_address,
-                at=self._clocks.now(),
-            )
-        except ControlPlaneRefused as error:
-            # It said no, so there is nothing to end over there, and nothing was recorded here.
-            session.recording.discard()
-            await asyncio.to_thread(self._journal.forget, session.session_id)
-            log.warning("session.start_refused", session_id=session.session_id, code=error.code)
-            raise ConnectionRefused("session_not_recorded", http_status=HTTPStatus.FORBIDDEN) from error
-        except ControlPlaneUnavailable as error:
-            # It may have recorded the start: report an end, which is idempotent.
-            await session.close(EndReason.LEASE_LOST)
-            raise ConnectionRefused("session_not_recorded", http_status=HTTPStatus.SERVICE_UNAVAILABLE) from error
+        """Have the signed start recorded, and return only when it provably stands in the customer's log."""
+        grant, at = session.grant, self._clocks.now()
+        start = SessionStart(
+            session_id=session.session_id,
+            grant_id=grant.grant_id,
+            tenant_id=grant.tenant_id,
+            gateway_id=self._gateway_id,
+            engineer_id=grant.engineer_id,
+            front=session.front,
+            at=at,
+        )
+        statement = seal_session_start(start, self._signer)
+        async with self._lock_of(grant.tenant_id):
+            try:
+                pin = self._admission.load_pin(grant.tenant_id)
+                recorded = await self._control_plane.start_session(
+                    session.session_id,
+                    grant_id=grant.grant_id,
+                    front=session.front,
+                    client_address=client_address,
+                    at=at,
+                    statement=statement,
+                    log_size=pin.log_size,
+                )
+                await asyncio.to_thread(
+                    self._admission.check_start,
+                    recorded,
+                    pin=pin,
+                    session_id=session.session_id,
+                    statement=statement,
+                )
+            except ControlPlaneRefused as error:
+                # It said no, so there is nothing to end over there, and nothing was recorded here.
+                session.recording.discard()
+                await asyncio.to_thread(self._journal.forget, session.session_id)
+                log.warning("session.start_refused", session_id=session.session_id, code=error.code)
+                raise ConnectionRefused("session_not_recorded", http_status=HTTPStatus.FORBIDDEN) from error
+            except ControlPlaneUnavailable as error:
+                # It may have recorded the start: report an end, which is idempotent.
+                await session.close(EndReason.LEASE_LOST)
+                raise ConnectionRefused("session_not_recorded", http_status=HTTPStatus.SERVICE_UNAVAILABLE) from error
+            except ConnectionRefused:
+                # It says that it did and cannot prove it.
+                await session.close(EndReason.LOG_UNPROVED)
+                raise

@@ -16,7 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 from websockets.typing import Origin
 
-from openlockbox.gateway.admission import Admission
+from openlockbox.gateway.admission import Admission, Proofs
 from openlockbox.gateway.clocks import Clocks
 from openlockbox.gateway.connections import Connections, TooManyConnections, counted, peer_address
 from openlockbox.gateway.contract import Gatekeeper
@@ -27,6 +27,8 @@ from openlockbox.gateway.journal import Journal
 from openlockbox.gateway.lease import HighestVersion, Lease, LeaseLoop
 from openlockbox.gateway.live_sessions import LiveSessions
 from openlockbox.gateway.logs import FieldLogger
+from openlockbox.gateway.pins import Pins
+from openlockbox.gateway.presence import PresenceDesk
 from openlockbox.gateway.private_files import PRIVATE_FILE, make_private_directory, write_private_json
 from openlockbox.gateway.settings import GatewaySettings, StateFiles
 from openlockbox.gateway.spool import Spool, recover_sessions
@@ -34,6 +36,7 @@ from openlockbox.gateway.spool import Spool, recover_sessions
 log = FieldLogger(__name__)
 
 RDP_PATH: Final = "/rdp"
+PRESENCE_PATH: Final = "/presence"
 HEALTH_PATH: Final = "/healthz"
 MAX_MESSAGE: Final = 1_048_576  # a browser's RDP messages are far smaller
 MAX_QUEUE: Final = 16  # messages of a browser that wait before it is slowed down
@@ -91,10 +94,18 @@ class Gateway:
         self._spool = Spool(self._journal, self._control_plane)
         self._sessions = LiveSessions(clocks, lease_age=self._lease.age)
         self._lease_loop = LeaseLoop(self._lease, self._control_plane, self._sessions, clocks)
+        proofs = Proofs(clocks)
+        admission = Admission(
+            identity.trust,
+            self._lease,
+            clocks,
+            pins=Pins(files.tenants, first_contact=settings.first_contact),
+            proofs=proofs,
+            gateway_id=identity.gateway_id,
+            started_at=clocks.now(),
+        )
         self._gatekeeper = CoreGatekeeper(
-            admission=Admission(
-                identity.trust, self._lease, clocks, gateway_id=identity.gateway_id, started_at=clocks.now()
-            ),
+            admission=admission,
             sessions=self._sessions,
             control_plane=self._control_plane,
             journal=self._journal,
@@ -107,6 +118,13 @@ class Gateway:
             limits=Limits(sessions=settings.max_sessions, sessions_per_grant=settings.max_sessions_per_grant),
             ended=self._spool.wake,
         )
+        self._presence = PresenceDesk(
+            admission,
+            proofs,
+            gateway_id=identity.gateway_id,
+            prefetch=self._gatekeeper.prefetch,
+            report=self._gatekeeper.report,
+        )
         self._connections = Connections(most=settings.max_connections)
 
     # ---- listeners ----
@@ -118,13 +136,16 @@ class Gateway:
             lost = self._lease.is_lost()
             status = HTTPStatus.SERVICE_UNAVAILABLE if lost else HTTPStatus.OK
             return connection.respond(status, "lease lost\n" if lost else "ok\n")
-        if path != RDP_PATH:
+        if path not in {RDP_PATH, PRESENCE_PATH}:
             return connection.respond(HTTPStatus.NOT_FOUND, "not found\n")
         return None
 
     async def _serve_browser(self, front: BrowserFront, websocket: ServerConnection) -> None:
         try:
-            await front(websocket, self._gatekeeper)
+            if websocket.request is not None and websocket.request.path.partition("?")[0] == PRESENCE_PATH:
+                await self._presence.serve(websocket)
+            else:
+                await front(websocket, self._gatekeeper)
         except Exception:
             log.exception("browser.failed")
 

@@ -17,7 +17,11 @@ from openlockbox.gateway.private_files import (
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)  # as in a grant's secret_ref; no slash, no "."
 _SUFFIX: Final = ".json"
 MAX_FIELD: Final = 255  # what Client Info holds
-_FIELDS: Final = {"username", "password", "domain"}
+_FIELDS: Final = {"tenant", "username", "password", "domain"}
+
+
+class SecretOfOtherTenant(ValueError):
+    """The secret belongs to another tenant than the grant's."""
 
 
 class SecretInvalid(ValueError):
@@ -32,21 +36,21 @@ def _path_of(directory: Path, name: str) -> Path:
     return directory / f"{name}{_SUFFIX}"
 
 
-def write_secret(directory: Path, name: str, credential: Credential) -> None:
-    """Store or replace a secret; used by `lockbox gateway secret set`.
+def write_secret(directory: Path, name: str, credential: Credential, *, tenant_id: str) -> None:
+    """Store or replace a secret of one tenant's machine; used by `lockbox gateway secret set`.
 
     Raises:
-        SecretInvalid: the name, or a value that is empty, too long or holds a NUL.
+        SecretInvalid: the name, no tenant, or a value that is empty, too long or holds a NUL.
         UnsafeFile: others may enter the directory.
     """
     path = _path_of(directory, name)
     values = (credential.username, credential.password, credential.domain)
-    if not credential.username or not credential.password:
-        raise SecretInvalid("a secret has a user name and a password")
+    if not credential.username or not credential.password or not tenant_id:
+        raise SecretInvalid("a secret has a tenant, a user name and a password")
     if any(len(value) > MAX_FIELD or "\x00" in value for value in values):
         raise SecretInvalid(f"a value has at most {MAX_FIELD} characters and no NUL")
     make_private_directory(directory)
-    document = {"username": values[0], "password": values[1], "domain": values[2]}
+    document = {"tenant": tenant_id, "username": values[0], "password": values[1], "domain": values[2]}
     write_private(path, json.dumps(document).encode("utf-8"))
 
 
@@ -65,11 +69,11 @@ def remove_secret(directory: Path, name: str) -> None:
     _path_of(directory, name).unlink()
 
 
-def load_secret(directory: Path, name: str) -> Credential:
-    """Read a secret.
+def load_secret(directory: Path, name: str, *, tenant_id: str) -> Credential:
+    """Read a secret for a grant of this tenant. Another tenant's is never handed out: a forged grant would take it elsewhere.
 
     Raises:
-        ConnectionRefused: `secret_missing`: none, unreadable, malformed, or open to others.
+        ConnectionRefused: `secret_missing`: none, unreadable, malformed, or open to others; `secret_of_other_tenant`.
     """
     try:
         path = _path_of(directory, name)
@@ -80,9 +84,12 @@ def load_secret(directory: Path, name: str) -> Credential:
         username, password, domain = document["username"], document["password"], document["domain"]
         if not (isinstance(username, str) and isinstance(password, str) and isinstance(domain, str)):
             raise SecretInvalid("types")
+        if document["tenant"] != tenant_id:
+            raise SecretOfOtherTenant
     except (UnsafeFile, OSError, ValueError, RecursionError) as error:
         # No cause in the chain: a JSON error carries the document, and so the password.
-        refused = ConnectionRefused("secret_missing", http_status=503)
+        code = "secret_of_other_tenant" if isinstance(error, SecretOfOtherTenant) else "secret_missing"
+        refused = ConnectionRefused(code, http_status=503)
         refused.add_note(type(error).__name__)
         raise refused from None
     return Credential(username=username, password=password, domain=domain)

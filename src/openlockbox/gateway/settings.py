@@ -28,6 +28,7 @@ class GatewaySettings:
     max_connections: int = MAX_CONNECTIONS
     # Not for the browser front without its own TLS: there every connection comes from the proxy's address.
     max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS
+    first_contact: bool = False  # whether a tenant without a pin is pinned to what it shows first
 
     @property
     def files(self) -> "StateFiles":
@@ -51,6 +52,7 @@ class StateFiles:
     recordings: Path = field(init=False)
     journal: Path = field(init=False)
     secrets: Path = field(init=False)
+    tenants: Path = field(init=False)  # a pin for each
 
     def __post_init__(self) -> None:
         """Derive the names."""
@@ -66,6 +68,7 @@ class StateFiles:
             "recordings": "recordings",
             "journal": "journal",
             "secrets": "secrets",
+            "tenants": "tenants",
         }
         for attribute, name in names.items():
             object.__setattr__(self, attribute, self.root / name)

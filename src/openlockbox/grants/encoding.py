@@ -10,6 +10,8 @@ from typing import Final, NoReturn, TypeAlias, cast
 
 import rfc8785
 
+from openlockbox.domain.canonical_json import find_plain_form
+
 # No fractions: they have no place in a signed form.
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
@@ -58,7 +60,9 @@ def canonical_bytes(document: Mapping[str, object]) -> bytes:
     Raises:
         ValueError: a value that JSON does not have, or a number that it does not keep.
     """
-    return rfc8785.dumps(cast("dict[str, None]", document))  # the cast only meets the library's closed type
+    plain = find_plain_form(document)
+    # The cast only meets the library's closed type.
+    return rfc8785.dumps(cast("dict[str, None]", document)) if plain is None else plain
 
 
 def _no_fraction(text: str) -> NoReturn:

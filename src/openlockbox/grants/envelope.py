@@ -30,14 +30,16 @@ class Kind(StrEnum):
     REVOCATIONS = "revocations"
     GATEWAY_REQUEST = "gateway-request"
     RECORDING = "recording"
+    SESSION_START = "session-start"
 
 
 MAX_LENGTHS: Final[Mapping[Kind, int]] = {
-    Kind.GRANT: 65_536,
+    Kind.GRANT: 262_144,  # it carries the whole request as displayed
     Kind.TOKEN: 1_900,  # a preconnection blob of at most 4,096 bytes of UTF-16 must hold it
     Kind.REVOCATIONS: 4_194_304,  # about 30,000 entries
     Kind.GATEWAY_REQUEST: 4_096,
     Kind.RECORDING: 4_096,
+    Kind.SESSION_START: 4_096,
 }
 
 

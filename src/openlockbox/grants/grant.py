@@ -1,25 +1,43 @@
 """The grant as it travels: what a gateway needs to open one access. docs/spec/grant-format.md is normative. Pure."""
 
+import base64
+import binascii
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from openlockbox.grants.encoding import EnvelopeRefused, Fields, Json, encode_instant
-from openlockbox.grants.envelope import Kind, open_envelope, seal
+from openlockbox.grants.encoding import (
+    EnvelopeRefused,
+    Fields,
+    Json,
+    b64url,
+    canonical_bytes,
+    encode_instant,
+    parse_b64url,
+)
+from openlockbox.grants.envelope import Kind, open_envelope, peek, seal
 from openlockbox.grants.keys import Signer
 from openlockbox.grants.statement import MAX_STATEMENT
-from openlockbox.grants.trust import TrustBundle
+from openlockbox.grants.trust import MAX_VERSION, TrustBundle
 
 FORMAT: Final = 1
 MAX_SIGNATURE: Final = 8_192  # a passkey's assertion with its client data fits several times
+MAX_DISPLAYED: Final = 131_072
+MAX_CHECKPOINT: Final = 65_536  # a note with the signatures of many witnesses
+MAX_LEAF: Final = 65_535  # what an entry bundle's 16-bit length holds
+MAX_PROOF: Final = 64  # hashes of a tree of 2**64 leaves
+MAX_KEY_ID: Final = 64
 MAX_PORT: Final = 65_535
+SIGNED_DECISION: Final = "openlockbox.signed_decision"
+_HASH_BYTES: Final = 32
 _SECURITIES: Final = ("tls", "nla")
 _TARGET: Final = ("address", "port", "security", "certificate_sha256", "secret_ref")
-_DECISION: Final = ("statement", "method", "signature")
+_DECISION: Final = ("statement", "method", "key_id", "signature")
+_LOG: Final = ("index", "leaf", "checkpoint", "proof")
 _FIELDS: Final = (
     "format", "grant_id", "tenant_id", "request_id", "correlation_id", "engineer_id", "resource_id", "resource_name",
-    "gateway_id", "scenario", "permission", "channels", "target", "request_digest", "decision",
-    "issued_at", "not_before", "not_after",
+    "gateway_id", "scenario", "permission", "channels", "target", "request_digest", "displayed",
+    "decision", "log", "issued_at", "not_before", "not_after",
 )  # fmt: skip
 
 
@@ -39,8 +57,19 @@ class DecisionDocument:
     """The customer's decision. `statement` is canonical JSON; `method` "unsigned" means by password and TOTP."""
 
     statement: str
-    method: str
+    method: str  # "unsigned" | "passkey" | "ed25519"; another is refused when it is verified
+    key_id: str = ""
     signature: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogDocument:
+    """The approval in the customer's log: the entry's leaf, its place, a checkpoint, and the proof that the one is in the other."""
+
+    index: int
+    leaf: bytes
+    checkpoint: str
+    proof: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +89,44 @@ class GrantDocument:
     channels: tuple[str, ...]  # sorted
     target: TargetDocument
     request_digest: str
+    displayed: str  # the request as the approver saw it; its digest is `request_digest`
     decision: DecisionDocument
+    log: LogDocument
     issued_at: datetime
     not_before: datetime
     not_after: datetime
 
 
+def signed_decision(decision: DecisionDocument) -> str:
+    """Write the document of the log entry that records this decision: statement, method, key and signature as they were given.
+
+    Raises:
+        ValueError: a text that JSON does not have.
+    """
+    document: dict[str, Json] = {"type": SIGNED_DECISION, "format": FORMAT, **_encode_decision(decision)}
+    return canonical_bytes(document).decode("utf-8")
+
+
+def _encode_decision(decision: DecisionDocument) -> dict[str, Json]:
+    return {
+        "statement": decision.statement,
+        "method": decision.method,
+        "key_id": decision.key_id,
+        "signature": decision.signature,
+    }
+
+
+def _encode_log(log: LogDocument) -> dict[str, Json]:
+    return {
+        "index": log.index,
+        "leaf": b64url(log.leaf),
+        "checkpoint": log.checkpoint,
+        "proof": [base64.b64encode(part).decode("ascii") for part in log.proof],
+    }
+
+
 def _encode(grant: GrantDocument) -> dict[str, Json]:
-    target, decision = grant.target, grant.decision
+    target = grant.target
     return {
         "format": FORMAT,
         "grant_id": grant.grant_id,
@@ -89,7 +148,9 @@ def _encode(grant: GrantDocument) -> dict[str, Json]:
             "secret_ref": target.secret_ref,
         },
         "request_digest": grant.request_digest,
-        "decision": {"statement": decision.statement, "method": decision.method, "signature": decision.signature},
+        "displayed": grant.displayed,
+        "decision": _encode_decision(grant.decision),
+        "log": _encode_log(grant.log),
         "issued_at": encode_instant(grant.issued_at),
         "not_before": encode_instant(grant.not_before),
         "not_after": encode_instant(grant.not_after),
@@ -119,8 +180,55 @@ def _decision(value: Json) -> DecisionDocument:
     return DecisionDocument(
         statement=fields.long_text("statement", limit=MAX_STATEMENT),
         method=fields.text("method"),
+        key_id=fields.long_text("key_id", limit=MAX_KEY_ID),
         signature=fields.long_text("signature", limit=MAX_SIGNATURE),
     )
+
+
+def parse_hashes(items: list[Json]) -> tuple[bytes, ...]:
+    """Read a proof: hashes in standard base64, as C2SP writes them.
+
+    Raises:
+        EnvelopeRefused: `payload_malformed`.
+    """
+    if len(items) > MAX_PROOF:
+        raise EnvelopeRefused("payload_malformed", "proof")
+    return tuple(_hash(item) for item in items)
+
+
+def _hash(item: Json) -> bytes:
+    try:
+        data = base64.b64decode(item, validate=True) if isinstance(item, str) else b""
+    except (binascii.Error, ValueError) as error:
+        raise EnvelopeRefused("payload_malformed", "proof") from error
+    if len(data) != _HASH_BYTES or base64.b64encode(data).decode("ascii") != item:
+        raise EnvelopeRefused("payload_malformed", "proof")
+    return data
+
+
+def _log(value: Json) -> LogDocument:
+    fields = Fields(value, _LOG)
+    return LogDocument(
+        index=fields.integer("index", least=0, most=MAX_VERSION),
+        leaf=parse_leaf(fields.long_text("leaf", limit=2 * MAX_LEAF)),
+        checkpoint=fields.long_text("checkpoint", limit=MAX_CHECKPOINT),
+        proof=parse_hashes(fields.array("proof")),
+    )
+
+
+def parse_leaf(text: str) -> bytes:
+    """Read the bytes of a log entry's leaf.
+
+    Raises:
+        EnvelopeRefused: `payload_malformed`.
+    """
+    try:
+        leaf = parse_b64url(text)
+    except EnvelopeRefused as error:
+        raise EnvelopeRefused("payload_malformed", "leaf") from error
+    if not 0 < len(leaf) <= MAX_LEAF:
+        raise EnvelopeRefused("payload_malformed", "leaf")
+    return leaf
 
 
 def _decode(payload: Json) -> GrantDocument:
@@ -140,7 +248,9 @@ def _decode(payload: Json) -> GrantDocument:
         channels=_channels(fields.array("channels")),
         target=_target(fields.value("target")),
         request_digest=fields.sha256("request_digest"),
+        displayed=fields.long_text("displayed", limit=MAX_DISPLAYED),
         decision=_decision(fields.value("decision")),
+        log=_log(fields.value("log")),
         issued_at=fields.instant("issued_at"),
         not_before=fields.instant("not_before"),
         not_after=fields.instant("not_after"),
@@ -168,3 +278,12 @@ def open_grant(text: str, trust: TrustBundle) -> GrantDocument:
         EnvelopeRefused: see `open_envelope`; `payload_malformed`, `format_unknown`.
     """
     return _decode(open_envelope(Kind.GRANT, text, trust.grant_keys))
+
+
+def peek_grant(text: str) -> GrantDocument:
+    """Read it WITHOUT checking the provider's signature: for the audit, which compares it with what the customer signed.
+
+    Raises:
+        EnvelopeRefused: see `peek`; `payload_malformed`, `format_unknown`.
+    """
+    return _decode(peek(Kind.GRANT, text))

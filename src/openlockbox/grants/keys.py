@@ -9,6 +9,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from openlockbox.grants.encoding import EnvelopeRefused, b64url, parse_b64url
 
+# Points of small order, without their sign bit: under such a key signatures of nobody's verify by luck.
+_WEAK: Final = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
 KEY_ID_LENGTH: Final = 16  # names a key among the few that a bundle lists; the bundle, not the name, is what is trusted
 
 
@@ -18,6 +31,10 @@ class Signer(Protocol):
     @property
     def key_id(self) -> str:
         """The name of the key that verifies."""
+
+    @property
+    def public_key(self) -> Ed25519PublicKey:
+        """The key that verifies."""
 
     def sign(self, message: bytes) -> bytes:
         """Return the 64 bytes of an Ed25519 signature."""
@@ -33,6 +50,12 @@ def key_id_of(key: Ed25519PublicKey) -> str:
     return hashlib.sha256(public_bytes(key)).hexdigest()[:KEY_ID_LENGTH]
 
 
+def is_weak(key: Ed25519PublicKey) -> bool:
+    """Tell whether the key is a point of small order, which nobody makes by accident."""
+    raw = public_bytes(key)
+    return raw[:-1] + bytes([raw[-1] & 0x7F]) in _WEAK
+
+
 def encode_public_key(key: Ed25519PublicKey) -> str:
     """Write the raw key as base64url."""
     return b64url(public_bytes(key))
@@ -42,12 +65,15 @@ def parse_public_key(text: str) -> Ed25519PublicKey:
     """Read what `encode_public_key` wrote.
 
     Raises:
-        EnvelopeRefused: no such key (`payload_malformed`).
+        EnvelopeRefused: no such key, or a weak one (`payload_malformed`).
     """
     try:
-        return Ed25519PublicKey.from_public_bytes(parse_b64url(text))
+        key = Ed25519PublicKey.from_public_bytes(parse_b64url(text))
     except (ValueError, UnsupportedAlgorithm, EnvelopeRefused) as error:
         raise EnvelopeRefused("payload_malformed", "public key") from error
+    if is_weak(key):
+        raise EnvelopeRefused("payload_malformed", "weak public key")
+    return key
 
 
 class Ed25519Signer:

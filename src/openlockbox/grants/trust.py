@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -13,42 +14,40 @@ from openlockbox.grants.keys import encode_public_key, key_id_of, parse_public_k
 FORMAT: Final = 1
 MAX_VERSION: Final = 2**53 - 1
 MAX_BUNDLE: Final = 1_048_576
-UNSIGNED: Final = "unsigned"
-KNOWN_METHODS: Final = (UNSIGNED,)  # a decision by password and TOTP; signatures against a tenant's roster come next
-_FIELDS: Final = ("format", "version", "grant_keys", "revocation_keys", "tenants")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TenantTrust:
-    """What holds for one tenant: by which methods its decisions count. None at all means that none counts."""
-
-    decision_methods: tuple[str, ...]
+_FIELDS: Final = ("format", "version", "grant_keys", "revocation_keys", "checkpoint_keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustBundle:
-    """The keys by key id. Grants (with tokens) and revocations have separate keys, so one thief has one power."""
+    """The provider's keys by key id. Grants (with tokens), revocations and checkpoints have keys of their own: one thief, one power.
+
+    What counts as a tenant's decision does not stand here: that is the tenant's roster, which the gateway pins apart.
+    """
 
     version: int
     grant_keys: Mapping[str, Ed25519PublicKey]
     revocation_keys: Mapping[str, Ed25519PublicKey]
-    tenants: Mapping[str, TenantTrust] = field(default_factory=dict)
-
-    def decision_methods(self, tenant_id: str) -> tuple[str, ...]:
-        """Tell how decisions of this tenant count. A tenant that is not listed has no roster: unsigned ones do."""
-        listed = self.tenants.get(tenant_id)
-        return (UNSIGNED,) if listed is None else listed.decision_methods
+    checkpoint_keys: Mapping[str, Ed25519PublicKey]
 
 
 def bundle_of(
-    *, version: int, grant_keys: list[Ed25519PublicKey], revocation_keys: list[Ed25519PublicKey]
+    *,
+    version: int,
+    grant_keys: list[Ed25519PublicKey],
+    revocation_keys: list[Ed25519PublicKey],
+    checkpoint_keys: list[Ed25519PublicKey],
 ) -> TrustBundle:
     """Make a bundle from keys."""
     return TrustBundle(
         version=version,
         grant_keys={key_id_of(key): key for key in grant_keys},
         revocation_keys={key_id_of(key): key for key in revocation_keys},
+        checkpoint_keys={key_id_of(key): key for key in checkpoint_keys},
     )
+
+
+def _encode_keys(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Json]:
+    return {key_id: encode_public_key(key) for key_id, key in sorted(keys.items())}
 
 
 def encode_trust(bundle: TrustBundle) -> dict[str, Json]:
@@ -56,12 +55,9 @@ def encode_trust(bundle: TrustBundle) -> dict[str, Json]:
     return {
         "format": FORMAT,
         "version": bundle.version,
-        "grant_keys": {key_id: encode_public_key(key) for key_id, key in sorted(bundle.grant_keys.items())},
-        "revocation_keys": {key_id: encode_public_key(key) for key_id, key in sorted(bundle.revocation_keys.items())},
-        "tenants": {
-            tenant_id: {"decision_methods": list[Json](tenant.decision_methods)}
-            for tenant_id, tenant in sorted(bundle.tenants.items())
-        },
+        "grant_keys": _encode_keys(bundle.grant_keys),
+        "revocation_keys": _encode_keys(bundle.revocation_keys),
+        "checkpoint_keys": _encode_keys(bundle.checkpoint_keys),
     }
 
 
@@ -79,33 +75,28 @@ def _keys(entries: Mapping[str, Json]) -> dict[str, Ed25519PublicKey]:
     return keys
 
 
-def _tenant(value: Json) -> TenantTrust:
-    methods = []
-    for method in Fields(value, ("decision_methods",)).array("decision_methods"):
-        if not isinstance(method, str) or method not in KNOWN_METHODS:
-            raise EnvelopeRefused("payload_malformed", "decision method")
-        methods.append(method)
-    return TenantTrust(decision_methods=tuple(methods))
-
-
 def decode_trust(document: Json) -> TrustBundle:
     """Read a bundle strictly.
 
     Raises:
         EnvelopeRefused: `payload_malformed`, `format_unknown`, `trust_empty` (a list of keys without keys),
-            `trust_key_shared` (one key for grants and revocations).
+            `trust_key_shared` (one key with two powers).
     """
     fields = Fields(document, _FIELDS)
     fields.format(FORMAT)
-    grant_keys, revocation_keys = _keys(fields.mapping("grant_keys")), _keys(fields.mapping("revocation_keys"))
-    if grant_keys.keys() & revocation_keys.keys():
-        raise EnvelopeRefused("trust_key_shared")
-    return TrustBundle(
+    bundle = TrustBundle(
         version=fields.integer("version", least=1, most=MAX_VERSION),
-        grant_keys=grant_keys,
-        revocation_keys=revocation_keys,
-        tenants={tenant_id: _tenant(value) for tenant_id, value in fields.mapping("tenants").items()},
+        grant_keys=_keys(fields.mapping("grant_keys")),
+        revocation_keys=_keys(fields.mapping("revocation_keys")),
+        checkpoint_keys=_keys(fields.mapping("checkpoint_keys")),
     )
+    if any(a.keys() & b.keys() for a, b in combinations(_key_sets(bundle), 2)):
+        raise EnvelopeRefused("trust_key_shared")
+    return bundle
+
+
+def _key_sets(bundle: TrustBundle) -> tuple[Mapping[str, Ed25519PublicKey], ...]:
+    return (bundle.grant_keys, bundle.revocation_keys, bundle.checkpoint_keys)
 
 
 def trust_text(bundle: TrustBundle) -> str:

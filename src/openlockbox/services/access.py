@@ -14,10 +14,12 @@ from openlockbox.domain.grant import Grant
 from openlockbox.domain.ids import GrantId, SessionId
 from openlockbox.domain.session import CONNECT_TIME, Session
 from openlockbox.grants.token import ConnectionToken, seal_token
-from openlockbox.services.authority import at_provider
+from openlockbox.services.authority import at_provider, is_member
 from openlockbox.services.lockbox_requests import load_basis, mail, still_holds
+from openlockbox.services.lockdown import check_unlocked
+from openlockbox.services.ports import EntryFilter
 from openlockbox.services.service_requests import REASON_LENGTH, clean
-from openlockbox.services.work import Work, command
+from openlockbox.services.work import Work, command, query
 
 ONE_TIME_LENGTH: Final = 16
 ONE_TIME_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"  # no letter that looks like another; 79 bits in 16
@@ -55,6 +57,7 @@ def connect(work: Work, *, grant_id: GrantId, front: str) -> Connection:
 
     Raises:
         NotFound: another engineer's grant.
+        TenantLocked, ResourceLocked, EngineerLocked: a lock stands.
         GrantNotUsable: ended or revoked.
         RequestSuperseded: resource, target, engineer or rules changed since the approval.
         ResourceNotReachable: the gateway has no address for this front.
@@ -64,6 +67,9 @@ def connect(work: Work, *, grant_id: GrantId, front: str) -> Connection:
         raise NotFound
     if front not in {"browser", "native"}:
         raise InvalidInput(field="front", problem="it is neither browser nor native")
+    check_unlocked(
+        work.uow, tenant_id=grant.tenant_id, resource_id=grant.elevation.resource_id, engineer=grant.engineer
+    )
     grants.check_usable(grant, engineer=work.principal.id, now=work.now)
     mfa_age = None if work.caller.mfa_at is None else work.now - work.caller.mfa_at
     request = work.uow.lockbox_requests.get(grant.request_id)
@@ -166,6 +172,21 @@ def _tell_engineer(work: Work, grant: Grant) -> None:
         "link": f"{work.lockbox.rules.base_url}/engineer/service-requests/{grant.service_request_id}",
     }
     mail(work, key=f"revoked-{grant.id}", to=grant.engineer, template="grant_revoked", values=values)
+
+
+@query("session.read", scope="grants.connect")
+def refused_because(work: Work, *, session_id: SessionId) -> str:
+    """Return the code with which the gateway last refused a connection for this offer, or "".
+
+    Raises:
+        NotFound: not of a grant that the caller may see.
+    """
+    session = work.uow.sessions.get(session_id)
+    if session.engineer != work.principal.id and not (at_provider(work) or is_member(work, session.tenant_id)):
+        raise NotFound
+    wanted = EntryFilter(codes=frozenset({"session.connect.refused"}), subject=f"session:{session.id}")
+    newest_first = work.uow.activity.entries(session.tenant_id, wanted)
+    return newest_first[0].event.detail.get("code", "") if newest_first else ""
 
 
 @command("session.report", scope="grants.connect")

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import available_timezones
 
@@ -10,9 +10,10 @@ from openlockbox.domain.errors import InvalidInput, LockboxError, NotFound, Sign
 from openlockbox.domain.events import Event
 from openlockbox.domain.ids import NOBODY, ActorId, CorrelationId, PrincipalId, principal_actor
 from openlockbox.domain.principal import Principal, PrincipalState
-from openlockbox.services.ports import PersonalToken, Presented, SignIn
+from openlockbox.services.ports import PersonalToken, Presented, SignIn, UnitOfWork
 from openlockbox.services.service_requests import clean
-from openlockbox.services.work import Caller, Lockbox, Work, command, query
+from openlockbox.services.step_up import check_stepped_up
+from openlockbox.services.work import Caller, Lockbox, Work, command, find_holder, query
 
 SIGN_IN_TIME: Final = timedelta(hours=12)  # one working day; JIT rules want a second factor no older than that anyway
 IDLE_TIME: Final = timedelta(hours=2)
@@ -24,15 +25,18 @@ UNKNOWN_NAME_WINDOW: Final = timedelta(minutes=1)  # sign-in failures of unknown
 SCOPES: Final = (
     "profile.read",
     "tokens.revoke",
+    "signing_keys.write",
     "service_requests.read",
     "service_requests.write",
     "elevation.request",
     "elevation.review",
     "requests.read",
     "requests.decide",
+    "roster.write",
     "grants.read",
     "grants.connect",
     "grants.revoke",
+    "locks.lift",
     "activity.read",
     "tenant.administer",
 )
@@ -67,26 +71,33 @@ def sign_in(lockbox: Lockbox, presented: Presented) -> NewSignIn:
             accept = lockbox.sign_in.examine(uow, presented, now=now)
         with lockbox.database.unit_of_work() as uow:
             principal = accept(uow)
-            secret = lockbox.new_secret()
-            uow.identity.add_sign_in(
-                SignIn(
-                    token_sha256=secret_digest(secret),
-                    principal_id=principal.id,
-                    mfa_at=now,
-                    created_at=now,
-                    last_seen_at=now,
-                    ends_at=now + SIGN_IN_TIME,
-                )
-            )
-            uow.activity.append(_account_event("sign_in.succeeded", principal), at=now)
+            made = begin_sign_in(lockbox, uow, principal, now=now, method="totp")
             uow.commit()
     except (SignInFailed, Throttled) as refusal:
-        _record_failure(lockbox, presented, refusal)
+        record_failure(lockbox, presented, refusal)
         raise
+    return made
+
+
+def begin_sign_in(lockbox: Lockbox, uow: UnitOfWork, principal: Principal, *, now: datetime, method: str) -> NewSignIn:
+    """Make and record a sign-in of somebody who showed all that is asked. The caller commits."""
+    secret = lockbox.new_secret()
+    uow.identity.add_sign_in(
+        SignIn(
+            token_sha256=secret_digest(secret),
+            principal_id=principal.id,
+            mfa_at=now,
+            created_at=now,
+            last_seen_at=now,
+            ends_at=now + SIGN_IN_TIME,
+        )
+    )
+    uow.activity.append(_account_event("sign_in.succeeded", principal, method=method), at=now)
     return NewSignIn(secret=secret, principal=principal)
 
 
-def _record_failure(lockbox: Lockbox, presented: Presented, refusal: LockboxError) -> None:
+def record_failure(lockbox: Lockbox, presented: Presented, refusal: LockboxError) -> None:
+    """Record that somebody did not get in: in the person's log, or once a minute in the provider's for unknown names."""
     now = lockbox.clock()
     with lockbox.database.unit_of_work() as uow:
         known = uow.principals.find_by_mail(presented.mail)
@@ -159,12 +170,8 @@ def sign_out(lockbox: Lockbox, caller: Caller, secret: str) -> None:
 
 def find_token_caller(lockbox: Lockbox, secret: str) -> Caller | None:
     """Resolve a personal token; None for an unknown, ended or revoked one."""
-    now = lockbox.clock()
     with lockbox.database.unit_of_work(read_only=True) as uow:
-        token = uow.identity.find_token(secret_digest(secret))
-    if token is None or token.revoked_at is not None or now >= token.ends_at:
-        return None
-    return Caller(principal_id=token.principal_id, mfa_at=token.mfa_at, scopes=token.scopes, via="api")
+        return find_holder(uow, secret_digest(secret), now=lockbox.clock())
 
 
 @command("token.create", scope="profile.write")
@@ -173,7 +180,9 @@ def create_token(work: Work, *, name: str, scopes: frozenset[str]) -> tuple[Pers
 
     Raises:
         InvalidInput: no name, an unknown scope, or none.
+        StepUpRequired: the second factor is older than ten minutes.
     """
+    check_stepped_up(work)
     if not scopes or not scopes <= set(SCOPES):
         raise InvalidInput(field="scopes", problem="there is none, or one that does not exist")
     if work.caller.mfa_at is None:

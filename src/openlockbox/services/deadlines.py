@@ -1,4 +1,6 @@
-"""Write down what the clock has made true: expiries, ended grants, unused connections. Decides nothing."""
+"""Write down what the clock has made true: expiries, ended grants, unused and lost connections. Decides nothing."""
+
+from datetime import timedelta
 
 from openlockbox.domain import grant as grants
 from openlockbox.domain import jit_request as jit
@@ -14,6 +16,9 @@ from openlockbox.services.ports import OutboxRow
 from openlockbox.services.work import Lockbox
 
 BATCH = 50  # rows a transaction: small enough that nobody waits for the worker
+LOST_AFTER = timedelta(
+    minutes=10
+)  # a gateway that runs reports an end within seconds; one that restarts, within minutes
 
 
 def sweep(lockbox: Lockbox) -> int:
@@ -21,7 +26,13 @@ def sweep(lockbox: Lockbox) -> int:
 
     Safe to run in any number of workers at once: rows are claimed, and each transition is written once.
     """
-    return _expire_requests(lockbox) + _expire_reviews(lockbox) + _end_grants(lockbox) + _lapse_sessions(lockbox)
+    return (
+        _expire_requests(lockbox)
+        + _expire_reviews(lockbox)
+        + _end_grants(lockbox)
+        + _lapse_sessions(lockbox)
+        + _give_up_sessions(lockbox)
+    )
 
 
 def _event(code: str, about: LockboxRequest | JitRequest | Grant, subject: str, **detail: str) -> Event:
@@ -119,5 +130,22 @@ def _lapse_sessions(lockbox: Lockbox) -> int:
             uow.sessions.replace(session, sessions.terminate(session, reason=EndReason.NEVER_CONNECTED, at=now))
             grant = uow.grants.get(session.grant_id)
             uow.activity.append(_event("session.lapsed", grant, f"session:{session.id}", grant=grant.id), at=now)
+        uow.commit()
+    return len(due)
+
+
+def _give_up_sessions(lockbox: Lockbox) -> int:
+    """Write down as ended what no gateway has reported: its access is over, so it lasted no longer than that."""
+    now = lockbox.clock()
+    with lockbox.database.unit_of_work() as uow:
+        due = uow.sessions.unreported(now - LOST_AFTER, limit=BATCH)
+        for session in due:
+            grant = uow.grants.get(session.grant_id)
+            ended = sessions.terminate(session, reason=EndReason.GATEWAY_LOST, at=grant.not_after)
+            uow.sessions.replace(session, ended)
+            detail = {"reason": EndReason.GATEWAY_LOST.value, "ended_at": grant.not_after.isoformat()}
+            uow.activity.append(
+                _event("session.terminated", grant, f"session:{session.id}", grant=grant.id, **detail), at=now
+            )
         uow.commit()
     return len(due)

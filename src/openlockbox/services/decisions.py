@@ -1,22 +1,38 @@
-"""The customer's answer: approve or deny, once, in time, by a designated approver (specification W8 to W11)."""
+"""The customer's answer: approve or deny, once, in time, by a designated approver (W8 to W11), signed where the roster asks."""
 
 from datetime import timedelta
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 from openlockbox.domain import lockbox_request as core
-from openlockbox.domain.errors import NotFound, RequestSuperseded
-from openlockbox.domain.grant import Grant, rests_on
-from openlockbox.domain.ids import GrantId, RequestId, principal_actor
+from openlockbox.domain.elevation import Permission
+from openlockbox.domain.errors import NotFound, RequestSuperseded, SignatureWrong, StatementDiffers
+from openlockbox.domain.ids import RequestId
 from openlockbox.domain.lockbox_request import LockboxRequest
-from openlockbox.domain.resource import Resource
-from openlockbox.grants.grant import DecisionDocument, GrantDocument, TargetDocument, seal_grant
-from openlockbox.grants.statement import decision_statement
+from openlockbox.grants.grant import signed_decision
+from openlockbox.grants.statement import Decision as Answer
+from openlockbox.grants.statement import DecisionStatement, open_statement
 from openlockbox.services.authority import is_member
-from openlockbox.services.lockbox_requests import Basis, load_basis, mail, reachable, request_values, still_holds
-from openlockbox.services.service_requests import REASON_LENGTH, clean
+from openlockbox.services.granting import decision_document, issue_grant
+from openlockbox.services.lockbox_requests import (
+    Basis,
+    latest_roster,
+    load_basis,
+    mail,
+    request_values,
+    still_holds,
+)
+from openlockbox.services.lockdown import check_unlocked
+from openlockbox.services.statements import (
+    Choice,
+    Signed,
+    check_signed,
+    check_unsigned,
+    decide,
+    read_statement,
+    unsigned,
+    write_statement,
+)
 from openlockbox.services.work import Work, command
-
-UNSIGNED = "unsigned"  # password and TOTP; passkey signatures come with the trust core
 
 
 def load(work: Work, request_id: RequestId) -> LockboxRequest:
@@ -40,97 +56,139 @@ def load(work: Work, request_id: RequestId) -> LockboxRequest:
 
 @command("request.approve", scope="requests.decide")
 def approve(
-    work: Work, *, request_id: RequestId, digest: str, granted_duration: timedelta | None, reason: str
+    work: Work,
+    *,
+    request_id: RequestId,
+    digest: str,
+    granted_duration: timedelta | None,
+    reason: str,
+    permission: Permission | None = None,
+    channels: frozenset[str] | None = None,
 ) -> LockboxRequest:
-    """Approve. The grant is made and signed in the same transaction. `granted_duration` None grants what was asked.
+    """Approve without a signature. The grant is made in the same transaction. None grants what was asked.
+
+    Raises:
+        NotFound, SelfApproval, NotAnApprover: the caller may not decide.
+        RequestExpired, AlreadyDecided: too late; the state is told.
+        TenantLocked, ResourceLocked, EngineerLocked: a lock stands.
+        RequestChanged: the digest is another request's.
+        DecisionWidens: longer than asked, a higher permission, or another channel.
+        SignatureRequired: the roster lets no unsigned decision count.
+        ResourceNotReachable: the machine has no account of the permission level.
+        RequestSuperseded: resource, target or rules changed; the request is now canceled.
+    """
+    request = _load_unlocked(work, request_id)
+    choice = Choice(
+        answer="approve", granted_duration=granted_duration, permission=permission, channels=channels, reason=reason
+    )
+    return _approve(work, request, unsigned(write_statement(work, request, choice)), digest)
+
+
+@command("request.approve", scope="requests.decide")
+def approve_signed(work: Work, *, request_id: RequestId, signed: Signed) -> LockboxRequest:
+    """Approve with a statement that a key on the roster signed; it says for how long, as what and with which channels.
+
+    Raises:
+        StatementDiffers, StatementTooOld, KeyNotOnRoster, SignatureWrong, KeyAddedLater: see `statements.check_signed`.
+        NotFound, SelfApproval and so on: as `approve`.
+    """
+    request = _load_unlocked(work, request_id)
+    return _approve(work, request, signed, _answers(signed, "approve").request_digest)
+
+
+@command("request.deny", scope="requests.decide")
+def deny(work: Work, *, request_id: RequestId, digest: str, reason: str) -> LockboxRequest:
+    """Deny without a signature; nothing further happens.
 
     Raises:
         NotFound, SelfApproval, NotAnApprover: the caller may not decide.
         RequestExpired, AlreadyDecided: too late; the state is told.
         RequestChanged: the digest is another request's.
-        DecisionWidens: longer than asked.
-        RequestSuperseded: resource, target or rules changed; the request is now canceled.
+        SignatureRequired: the roster lets no unsigned decision count.
     """
     request = load(work, request_id)
-    duration = request.elevation.duration if granted_duration is None else granted_duration
-    said = clean("reason", reason, at_most=REASON_LENGTH, required=False)
-    approved = core.approve(
-        request,
-        by=work.principal.id,
-        person=work.principal.person_id,
-        roles=work.roles.on_subscription(request.subscription_id),
-        digest=digest,
-        granted_duration=duration,
-        reason=said,
-        statement=_statement(work, request, "approve", duration, said),
-        now=work.now,
+    return _deny(work, request, unsigned(write_statement(work, request, Choice(answer="deny", reason=reason))), digest)
+
+
+@command("request.deny", scope="requests.decide")
+def deny_signed(work: Work, *, request_id: RequestId, signed: Signed) -> LockboxRequest:
+    """Deny with a statement that a key on the roster signed.
+
+    Raises:
+        StatementDiffers, StatementTooOld, KeyNotOnRoster, SignatureWrong, KeyAddedLater: see `statements.check_signed`.
+        NotFound, SelfApproval and so on: as `deny`.
+    """
+    request = load(work, request_id)
+    return _deny(work, request, signed, _answers(signed, "deny").request_digest)
+
+
+def _load_unlocked(work: Work, request_id: RequestId) -> LockboxRequest:
+    request = load(work, request_id)
+    check_unlocked(
+        work.uow,
+        tenant_id=request.tenant_id,
+        resource_id=request.elevation.resource_id,
+        engineer=request.requester,
+        hold=True,
     )
+    work.locked()
+    return request
+
+
+def _answers(signed: Signed, answer: Answer) -> DecisionStatement:
+    """Read a statement that comes from outside. Without a signature it is nobody's, also where unsigned decisions count."""
+    if not signed.signature:
+        raise SignatureWrong
+    said = read_statement(signed.statement)
+    if said.decision != answer:
+        raise StatementDiffers
+    return said
+
+
+def _decided(work: Work, request: LockboxRequest, decision: Signed, digest: str) -> LockboxRequest:
+    """Check authority, state and width first, then the signature: strangers learn nothing about the roster."""
+    said = open_statement(decision.statement)
+    decide(work, request, said, digest=digest, decision=decision)
+    roster = latest_roster(work, request.tenant_id, lock=True)
+    work.locked()
+    if decision.signature:
+        key = check_signed(work, request, said, decision, roster)
+        return decide(work, request, said, digest=digest, decision=decision, key=key)
+    check_unsigned(roster)
+    return decide(work, request, said, digest=digest, decision=decision)
+
+
+def _approve(work: Work, request: LockboxRequest, decision: Signed, digest: str) -> LockboxRequest:
+    approved = _decided(work, request, decision, digest)
     basis = load_basis(work, request)
     asked = basis.asked
     mfa_age = None if asked.mfa_at is None else asked.submitted_at - asked.mfa_at
     if basis.resource is None or not still_holds(work, request, basis, mfa_age=mfa_age):
         _supersede(work, request, basis)
     work.uow.lockbox_requests.replace(request, approved)
-    work.record(
-        "request.approved",
-        detail={
-            "digest": request.digest,
-            "duration_s": str(int(duration.total_seconds())),
-            "requester": request.requester,
-            "method": UNSIGNED,
-        },
-        personal={"reason": said} if said else None,
-    )
-    _issue_grant(work, approved, basis.resource)
     _tell_requester(work, approved, basis)
+    issue_grant(work, approved, basis.resource)
     return approved
 
 
-@command("request.deny", scope="requests.decide")
-def deny(work: Work, *, request_id: RequestId, digest: str, reason: str) -> LockboxRequest:
-    """Deny; nothing further happens.
-
-    Raises:
-        NotFound, SelfApproval, NotAnApprover: the caller may not decide.
-        RequestExpired, AlreadyDecided: too late; the state is told.
-        RequestChanged: the digest is another request's.
-    """
-    request = load(work, request_id)
-    said = clean("reason", reason, at_most=REASON_LENGTH, required=False)
-    denied = core.deny(
-        request,
-        by=work.principal.id,
-        person=work.principal.person_id,
-        roles=work.roles.on_subscription(request.subscription_id),
-        digest=digest,
-        reason=said,
-        statement=_statement(work, request, "deny", None, said),
-        now=work.now,
-    )
+def _deny(work: Work, request: LockboxRequest, decision: Signed, digest: str) -> LockboxRequest:
+    denied = _decided(work, request, decision, digest)
+    made = denied.decision
+    assert made is not None  # noqa: S101  just made; for the type checker
     work.uow.lockbox_requests.replace(request, denied)
     work.record(
         "request.denied",
-        detail={"digest": request.digest, "requester": request.requester, "method": UNSIGNED},
-        personal={"reason": said} if said else None,
+        detail={
+            "digest": request.digest,
+            "requester": request.requester,
+            "method": made.method,
+            "key_id": made.key_id,
+        },
+        personal={"reason": made.reason} if made.reason else None,
+        document=signed_decision(decision_document(made)),
     )
     _tell_requester(work, denied, load_basis(work, denied))
     return denied
-
-
-def _statement(
-    work: Work, request: LockboxRequest, decision: Literal["approve", "deny"], duration: timedelta | None, reason: str
-) -> str:
-    return decision_statement(
-        tenant_id=request.tenant_id,
-        request_id=request.id,
-        request_digest=request.digest,
-        decision=decision,
-        granted_duration=duration,
-        permission=request.elevation.permission.value,
-        reason=reason,
-        by=work.principal.id,
-        at=work.now,
-    )
 
 
 def _supersede(work: Work, request: LockboxRequest, basis: Basis) -> NoReturn:
@@ -140,69 +198,6 @@ def _supersede(work: Work, request: LockboxRequest, basis: Basis) -> NoReturn:
     _tell_requester(work, canceled, basis)
     work.uow.commit()
     raise RequestSuperseded
-
-
-def _issue_grant(work: Work, request: LockboxRequest, resource: Resource) -> Grant:
-    decision, granted_duration = rests_on(request)
-    elevation = request.elevation
-    target, secret_ref = reachable(resource, elevation.permission)
-    grant_id = GrantId(work.lockbox.new_id("GRT"))
-    not_after = work.now + granted_duration
-    wire = seal_grant(
-        GrantDocument(
-            grant_id=grant_id,
-            tenant_id=request.tenant_id,
-            request_id=request.id,
-            correlation_id=request.service_request_id,
-            engineer_id=request.requester,
-            resource_id=resource.id,
-            resource_name=resource.name,
-            gateway_id=target.gateway_id,
-            scenario=elevation.scenario,
-            permission=elevation.permission.value,
-            channels=tuple(sorted(elevation.channels)),
-            target=TargetDocument(
-                address=target.address,
-                port=target.port,
-                security=target.security.value,
-                certificate_sha256=target.certificate_sha256,
-                secret_ref=secret_ref,
-            ),
-            request_digest=request.digest,
-            decision=DecisionDocument(statement=decision.statement, method=UNSIGNED),
-            issued_at=work.now,
-            not_before=work.now,
-            not_after=not_after,
-        ),
-        work.lockbox.keys.signer("grants"),
-    )
-    grant = Grant(
-        id=grant_id,
-        tenant_id=request.tenant_id,
-        subscription_id=request.subscription_id,
-        request_id=request.id,
-        service_request_id=request.service_request_id,
-        engineer=request.requester,
-        engineer_person=request.requester_person,
-        gateway_id=target.gateway_id,
-        elevation=elevation,
-        not_before=work.now,
-        not_after=not_after,
-        wire=wire,
-    )
-    work.uow.grants.add(grant)
-    work.record(
-        "grant.issued",
-        subject=f"grant:{grant.id}",
-        detail={
-            "request": request.id,
-            "engineer": grant.engineer,
-            "gateway": grant.gateway_id,
-            "not_after": not_after.isoformat(),
-            "decided_by": principal_actor(decision.by),
-        },
-    )
-    return grant
 
 
 def _tell_requester(work: Work, request: LockboxRequest, basis: Basis) -> None:

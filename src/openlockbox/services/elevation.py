@@ -30,11 +30,14 @@ from openlockbox.services.authority import at_provider, need
 from openlockbox.services.lockbox_requests import (
     hours,
     jit_facts,
+    latest_roster,
     mail,
     notify_customer,
     reachable,
+    requester_key,
     resource_as_displayed,
 )
+from openlockbox.services.lockdown import check_unlocked
 from openlockbox.services.service_requests import REASON_LENGTH, clean, load
 from openlockbox.services.work import Work, command
 
@@ -60,7 +63,9 @@ def request_elevation(
     Raises:
         NotAllowed, NotAssigned, ServiceRequestClosed: the engineer or the case is not in a position to ask.
         PlanTooLow, ClassicResource, UnknownResource, ForeignResource, ScenarioNotSupported, ScenarioNotEnabled,
+        TenantLocked, ResourceLocked, EngineerLocked: a lock stands.
         ResourceNotReachable, NoDesignatedApprover: the specification's refusals, each recorded.
+        EngineerKeyRequired: the customer has an approver roster, and the engineer no key.
         InvalidInput: a value that cannot be taken.
     """
     service_request, tenant, resource, elevation = _check_question(
@@ -166,6 +171,7 @@ def _check_question(
         raise NotAssigned
     tenant = work.uow.tenants.get(service_request.tenant_id)
     resource, scenario = _check_scope(work, tenant, resource_id, scenario_name, permission)
+    check_unlocked(work.uow, tenant_id=tenant.id, resource_id=resource.id, engineer=work.principal.id)
     if not channels <= set(dict(scenario.channels)):
         raise InvalidInput(field="channels", problem="this way in has no such channel")
     asked = work.lockbox.rules.access_duration if duration is None else duration
@@ -180,6 +186,7 @@ def _check_question(
         justification=clean("justification", justification, at_most=JUSTIFICATION_LENGTH),
     )
     reachable(resource, permission)
+    requester_key(work, work.principal.id, latest_roster(work, tenant.id))
     return service_request, tenant, resource, elevation
 
 
@@ -296,7 +303,7 @@ def approve_internally(work: Work, *, jit_request_id: JitRequestId, reason: str)
 
     Raises:
         SelfApproval, NotAnInternalApprover, RequestExpired, AlreadyDecided: see `openlockbox.domain.jit_request`.
-        ServiceRequestClosed, NoDesignatedApprover: as at the submission.
+        ServiceRequestClosed, NoDesignatedApprover, TenantLocked, ResourceLocked, EngineerLocked: as at the submission.
         RequestSuperseded: resource, target, requester, plan or rules changed since the question; it is now canceled.
     """
     request = _load_for_review(work, jit_request_id)
@@ -307,6 +314,12 @@ def approve_internally(work: Work, *, jit_request_id: JitRequestId, reason: str)
         roles=at_provider(work),
         reason=clean("reason", reason, at_most=REASON_LENGTH, required=False),
         now=work.now,
+    )
+    check_unlocked(
+        work.uow,
+        tenant_id=request.tenant_id,
+        resource_id=request.elevation.resource_id,
+        engineer=request.requester,
     )
     service_request = work.uow.service_requests.get(request.service_request_id, lock=True)
     if service_request.state is ServiceRequestState.CLOSED:

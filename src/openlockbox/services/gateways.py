@@ -16,7 +16,12 @@ from openlockbox.domain.gateway import Gateway
 from openlockbox.domain.grant import Grant, is_usable
 from openlockbox.domain.ids import NOBODY, CorrelationId, GatewayId, GrantId, SessionId, gateway_actor
 from openlockbox.domain.session import EndReason, Session
+from openlockbox.grants.encoding import EnvelopeRefused
+from openlockbox.grants.keys import key_id_of, parse_public_key
 from openlockbox.grants.revocations import Revocation, RevocationList, seal_revocations
+from openlockbox.grants.session_start import open_session_start
+from openlockbox.services import lockdown
+from openlockbox.services.gateway_evidence import evidence_of, prove_entry
 from openlockbox.services.ports import EntryFilter, UnitOfWork
 from openlockbox.services.work import Lockbox
 
@@ -135,6 +140,7 @@ def renew_lease(lockbox: Lockbox, gateway: Gateway, *, applied_version: int) -> 
         uow.gateways.renew(gateway.id, applied_version=applied_version, at=now)
         for revoking in uow.grants.revoking(gateway.id, up_to_version=applied_version):
             _confirm(uow, revoking, gateway, now)
+        lockdown.confirm(uow, gateway, applied_version=applied_version, now=now)
         uow.commit()
 
 
@@ -169,6 +175,22 @@ def fetch_grant(lockbox: Lockbox, gateway: Gateway, grant_id: GrantId) -> str:
     Raises:
         NotFound: no such grant, or another gateway's.
     """
+    return _load_grant(lockbox, gateway, grant_id).wire
+
+
+def fetch_evidence(
+    lockbox: Lockbox, gateway: Gateway, *, grant_id: GrantId, roster_version: int, log_size: int
+) -> dict[str, object]:
+    """Return what proves a grant to the gateway that it names, which has seen so much of the tenant's roster and log.
+
+    Raises:
+        NotFound: no such grant, or another gateway's.
+    """
+    grant = _load_grant(lockbox, gateway, grant_id)
+    return evidence_of(lockbox, grant, roster_version=roster_version, log_size=log_size)
+
+
+def _load_grant(lockbox: Lockbox, gateway: Gateway, grant_id: GrantId) -> Grant:
     with lockbox.database.unit_of_work(read_only=True) as uow:
         grant = uow.grants.get(grant_id)
     if grant.gateway_id != gateway.id:
@@ -178,17 +200,27 @@ def fetch_grant(lockbox: Lockbox, gateway: Gateway, grant_id: GrantId) -> str:
             uow.activity.append(event, at=lockbox.clock())
             uow.commit()
         raise NotFound
-    return grant.wire
+    return grant
 
 
 def start_session(
-    lockbox: Lockbox, gateway: Gateway, *, session_id: SessionId, grant_id: GrantId, front: str, client_address: str
-) -> Session:
-    """Record that a session starts; the gateway lets no byte through before this has returned.
+    lockbox: Lockbox,
+    gateway: Gateway,
+    *,
+    session_id: SessionId,
+    grant_id: GrantId,
+    front: str,
+    client_address: str,
+    statement: str,
+    log_size: int,
+) -> tuple[Session, dict[str, object]]:
+    """Record that a session starts, with the gateway's signed word, and return the proof that it stands in the log.
+
+    The gateway lets no byte through before it has checked that. `log_size` is how much of the log it has seen.
 
     Raises:
         NotFound: not a session of this gateway.
-        GatewayRefused: grant or front differ from what was offered.
+        GatewayRefused: grant or front differ from what was offered, or the gateway's statement says otherwise.
         GrantNotUsable: ended or revoked meanwhile.
         IllegalTransition: started before, or the offer is over.
     """
@@ -204,23 +236,28 @@ def start_session(
                 raise NotFound
             if offered.grant_id != grant_id or offered.front != front:
                 raise GatewayRefused
+            _check_statement(statement, gateway, offered, grant)
             if not is_usable(grant, now):
                 raise GrantNotUsable
             started = sessions.start(offered, client_address=client_address, now=now)
             uow.sessions.replace(offered, started)
-            uow.activity.append(
-                _event(
-                    "session.started",
-                    grant,
-                    gateway,
-                    subject=f"session:{started.id}",
-                    detail={"grant": grant.id, "engineer": grant.engineer, "front": front},
-                    personal={"client_address": client_address},
-                ),
-                at=now,
+            event = _event(
+                "session.started",
+                grant,
+                gateway,
+                subject=f"session:{started.id}",
+                detail={
+                    "grant": grant.id,
+                    "engineer": grant.engineer,
+                    "front": front,
+                    "gateway_key": gateway.public_key,
+                },
+                personal={"client_address": client_address},
             )
+            index = uow.activity.append_now(replace(event, document=statement), at=now)
+            proof = prove_entry(lockbox, uow, grant.tenant_id, index=index, log_size=log_size)
             uow.commit()
-            return started
+            return started, proof
     except LockboxError as refusal:
         for grant, subject in about:
             with lockbox.database.unit_of_work() as uow:
@@ -230,6 +267,22 @@ def start_session(
                 )
                 uow.commit()
         raise
+
+
+def _check_statement(statement: str, gateway: Gateway, offered: Session, grant: Grant) -> None:
+    """Check that the gateway signed the start of just this session; what stands in the log must hold for anybody.
+
+    Raises:
+        GatewayRefused: it did not.
+    """
+    try:
+        key = parse_public_key(gateway.public_key)
+        said = open_session_start(statement, {key_id_of(key): key})
+    except EnvelopeRefused as error:
+        raise GatewayRefused from error
+    meant = (offered.id, grant.id, grant.tenant_id, gateway.id, grant.engineer, offered.front)
+    if (said.session_id, said.grant_id, said.tenant_id, said.gateway_id, said.engineer_id, said.front) != meant:
+        raise GatewayRefused
 
 
 def end_session(

@@ -7,15 +7,17 @@ from datetime import timedelta
 from openlockbox.domain import jit_request as jit
 from openlockbox.domain import lockbox_request as core
 from openlockbox.domain.elevation import Elevation, Permission
-from openlockbox.domain.errors import ResourceNotReachable
-from openlockbox.domain.ids import PrincipalId, RequestId, principal_actor
+from openlockbox.domain.errors import EngineerKeyRequired, ResourceNotReachable
+from openlockbox.domain.ids import PrincipalId, RequestId, TenantId, principal_actor
 from openlockbox.domain.jit_request import Allowed, JitRequest
 from openlockbox.domain.lockbox_request import LockboxRequest
 from openlockbox.domain.principal import PROVIDER_ROLES, Principal, PrincipalState
 from openlockbox.domain.resource import Resource, Target
 from openlockbox.domain.service_request import ServiceRequest, ServiceRequestState
 from openlockbox.domain.tenant import QUALIFYING_PLANS, Tenant
+from openlockbox.grants.roster import Roster, open_roster
 from openlockbox.grants.statement import canonical, digest
+from openlockbox.services.passkeys import signing_keys
 from openlockbox.services.ports import JitFacts, OutboxRow
 from openlockbox.services.service_requests import roles_of
 from openlockbox.services.work import Work
@@ -97,8 +99,12 @@ def still_holds(work: Work, request: LockboxRequest, basis: Basis, *, mfa_age: t
         return False
     if basis.tenant.support_plan not in QUALIFYING_PLANS:
         return False
-    if json.loads(request.displayed)["resource"] != resource_as_displayed(resource, request.elevation.permission):
+    shown = json.loads(request.displayed)
+    if shown["resource"] != resource_as_displayed(resource, request.elevation.permission):
         return False
+    key = shown["requester"]["key"]
+    if key is not None and key["key_id"] not in {held.key_id for held in signing_keys(work.uow, engineer.id)}:
+        return False  # the engineer took it off the account, perhaps because it was stolen
     facts = jit_facts(
         work,
         engineer=engineer,
@@ -130,8 +136,44 @@ def resource_as_displayed(resource: Resource, permission: Permission) -> dict[st
             "port": target.port,
             "security": target.security.value,
             "certificate_sha256": target.certificate_sha256,
-            "secret_ref": target.secret_ref(permission) or "",
+            "secret_refs": {
+                level.value: secret_ref
+                for level in Permission
+                if level.rank <= permission.rank and (secret_ref := target.secret_ref(level)) is not None
+            },
         },
+    }
+
+
+def latest_roster(work: Work, tenant_id: TenantId, *, lock: bool = False) -> Roster | None:
+    """Return the tenant's newest roster; with `lock` it stays the newest until the transaction ends."""
+    stored = work.uow.rosters.latest(tenant_id, lock=lock)
+    return None if stored is None else open_roster(stored.roster_text)
+
+
+def is_strict(roster: Roster | None) -> bool:
+    """Tell whether only signed decisions count."""
+    return roster is not None and not roster.unsigned_decisions
+
+
+def requester_key(work: Work, engineer: PrincipalId, roster: Roster | None) -> dict[str, object] | None:
+    """Return the engineer's own key as it is displayed: their first passkey, or their automation's; None without one.
+
+    Raises:
+        EngineerKeyRequired: there is none, and the customer's gateways would let nobody in without.
+    """
+    held = signing_keys(work.uow, engineer)
+    if not held:
+        if is_strict(roster):
+            raise EngineerKeyRequired
+        return None
+    return {
+        "key_id": held[0].key_id,
+        "kind": held[0].kind,
+        "public_key": held[0].public_key,
+        "credential_id": held[0].credential_id,
+        "rp_id": work.lockbox.passkeys.rp_id,
+        "origins": sorted(work.lockbox.passkeys.origins),
     }
 
 
@@ -148,7 +190,9 @@ def notify_customer(
 
     Raises:
         NoDesignatedApprover: nobody could decide.
+        EngineerKeyRequired: see `requester_key`.
     """
+    roster = latest_roster(work, tenant.id)
     approvers = [
         p for p in work.uow.principals.approvers(resource.subscription_id) if p.person_id != asked.requester_person
     ]
@@ -166,7 +210,8 @@ def notify_customer(
             "provider": {"id": provider.id, "name": provider.name},
             "requester": {"id": requester.id, "name": requester.name, "title": requester.title,
                           "isolated_identity": requester.isolated_identity,
-                          "mfa_at": "" if asked.mfa_at is None else asked.mfa_at.isoformat()},
+                          "mfa_at": "" if asked.mfa_at is None else asked.mfa_at.isoformat(),
+                          "key": requester_key(work, requester.id, roster)},
             "resource": resource_as_displayed(resource, elevation.permission),
             "scenario": elevation.scenario,
             "permission": elevation.permission.value,
@@ -178,6 +223,7 @@ def notify_customer(
             "verdict": {"policy": asked.policy_version, "reviewed_by": asked.reviewed_by or "",
                         "reasons": [{"rule": r.rule, "outcome": r.outcome, "texts": dict(r.texts)} for r in verdict.reasons]},
             "approvers": sorted(p.id for p in approvers),
+            "roster_version": 0 if roster is None else roster.version,
             "created_at": work.now.isoformat(),
             "answer_by": answer_by.isoformat(),
         }
@@ -216,6 +262,7 @@ def notify_customer(
             "approvers": ",".join(sorted(request.approvers)),
             "answer_by": answer_by.isoformat(),
         },
+        document=displayed,
     )
     values = request_values(
         work,

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from openlockbox.activitylog.entry import Entry
+from openlockbox.activitylog.tree import CompactRange
 from openlockbox.domain.elevation import Elevation
 from openlockbox.domain.events import Event
 from openlockbox.domain.gateway import Gateway
@@ -17,6 +18,7 @@ from openlockbox.domain.ids import (
     GatewayId,
     GrantId,
     JitRequestId,
+    LockId,
     PrincipalId,
     RequestId,
     ResourceId,
@@ -27,6 +29,7 @@ from openlockbox.domain.ids import (
 )
 from openlockbox.domain.jit_request import JitRequest, Verdict
 from openlockbox.domain.lockbox_request import LockboxRequest
+from openlockbox.domain.lockdown import Lock, LockKind
 from openlockbox.domain.principal import Principal, Role, RoleAssignment
 from openlockbox.domain.resource import Resource
 from openlockbox.domain.service_request import Message, ServiceRequest
@@ -34,6 +37,8 @@ from openlockbox.domain.session import Session
 from openlockbox.domain.tenant import Subscription, SupportPlan, Tenant
 from openlockbox.grants.envelope import Signer
 from openlockbox.grants.revocations import RevokedKind
+from openlockbox.services.passkey_ports import PasskeyStore
+from openlockbox.services.roster_ports import RosterStore
 
 # ---- stores ---------------------------------------------------------------------------------------------------------
 # Common contract. `get` raises NotFound; `find` returns None; `add` raises AlreadyExists; `replace(old, new)` writes
@@ -184,8 +189,35 @@ class GrantStore(Protocol):
     def overdue(self, now: datetime, *, limit: int) -> Sequence[Grant]:
         """Claim those stored as active with not_after <= now; rows another worker holds are skipped."""
 
+    def active_of(self, kind: LockKind, subject_id: str) -> Sequence[Grant]:
+        """Return and lock, by id, those stored as active that a lock on this subject ends."""
+
+    def revoked_by_list(self, version: int) -> Sequence[Grant]:
+        """Return, by id, those that were revoked by this version of the revocation list."""
+
     def revoking(self, gateway_id: GatewayId, *, up_to_version: int) -> Sequence[Grant]:
         """Return and lock those of the gateway stored as revoking whose revocation_version <= up_to_version."""
+
+
+class LockStore(Protocol):
+    """Locks. At most one stands on a subject: `add` raises AlreadyExists for a second."""
+
+    def get(self, lock_id: LockId, *, lock: bool = False) -> Lock: ...
+    def add(self, lock: Lock) -> None: ...
+    def replace(self, old: Lock, new: Lock) -> None: ...
+    def claim(self, kind: LockKind, subject_id: str) -> Lock | None:
+        """Keep everybody who calls `over` with `hold` off the subject until the transaction ends; return its standing lock."""
+
+    def over(
+        self, *, tenant_id: TenantId, resource_id: ResourceId, engineer: PrincipalId, hold: bool = False
+    ) -> Sequence[Lock]:
+        """Return the standing locks that forbid such an access; with `hold` none can be added until the transaction ends."""
+
+    def standing(self, tenant_id: TenantId) -> Sequence[Lock]:
+        """Return those in the tenant's log that stand, newest first."""
+
+    def locking(self, up_to_version: int) -> Sequence[Lock]:
+        """Return and lock those stored as locking whose revocation_version <= up_to_version."""
 
 
 class SessionStore(Protocol):
@@ -202,6 +234,9 @@ class SessionStore(Protocol):
 
     def lapsed(self, now: datetime, *, limit: int) -> Sequence[Session]:
         """Claim those stored as pending with offer_ends_at <= now; rows another worker holds are skipped."""
+
+    def unreported(self, before: datetime, *, limit: int) -> Sequence[Session]:
+        """Claim those stored as active under a grant with not_after <= before; rows another worker holds are skipped."""
 
 
 class GatewayStore(Protocol):
@@ -220,6 +255,9 @@ class GatewayStore(Protocol):
 
     def add_revocation(self, kind: RevokedKind, subject_id: str, *, until: datetime) -> int:
         """Append to the list and return its new version (1, 2, …). Holds the list's head until the transaction ends."""
+
+    def end_revocation(self, version: int) -> int:
+        """Take the entry that came with this version off the list and return the list's new version."""
 
     def revocation_version(self) -> int:
         """Return the list's version, 0 when empty. One cheap read: it is polled many times a second."""
@@ -251,7 +289,13 @@ class ActivityLog(Protocol):
         """Queue an event.
 
         At commit the heads of the tenants concerned are locked in id order, last in the transaction, and the queued
-        events take the next indexes in the order in which they were appended.
+        events take the next indexes in the order in which they were appended. Their documents are kept beside the log.
+        """
+
+    def append_now(self, event: Event, *, at: datetime) -> int:
+        """Append what is queued, then this event, and return its index: the log as it then stands is read in this unit.
+
+        The heads stay locked until the unit ends. What it appends later goes to the same tenant, or two units wait for each other.
         """
 
     def entries(self, tenant_id: TenantId, query: EntryFilter) -> Sequence[Entry]:
@@ -264,6 +308,42 @@ class ActivityLog(Protocol):
 
     def erase(self, tenant_id: TenantId, index: int, *, names: frozenset[str]) -> None:
         """Erase opened personal fields of an entry; its leaf stands as it is. Idempotent. Raises NotFound: no such entry."""
+
+    def document(self, tenant_id: TenantId, sha256: str) -> str | None:
+        """Return a document by its digest; None where the log never had it or it was erased."""
+
+    def erase_document(self, tenant_id: TenantId, sha256: str) -> None:
+        """Erase a document; the entries that name it stand as they are. Idempotent."""
+
+    def head(self, tenant_id: TenantId) -> CompactRange:
+        """Return the tree's right edge, and with it size and root. What is queued is not in it."""
+
+    def leaves(self, tenant_id: TenantId, start: int, end: int) -> list[bytes]:
+        """Return the leaves from `start` to before `end`, as many as there are."""
+
+    def leaf_hashes(self, tenant_id: TenantId, start: int, end: int) -> list[bytes]:
+        """Return their hashes."""
+
+    def tile(self, tenant_id: TenantId, level: int, start: int, end: int) -> list[bytes]:
+        """Return the hashes of the complete subtrees of 256**level leaves from `start` to before `end`, as many as there are."""
+
+    def node(self, tenant_id: TenantId, level: int, index: int) -> bytes:
+        """Return the hash of the complete subtree number `index` of 2**level leaves. Raises NotFound: it is not complete."""
+
+    def root(self, tenant_id: TenantId, size: int) -> bytes:
+        """Return the root that the log had at a size. Raises NotFound: it never had so many entries."""
+
+    def inclusion(self, tenant_id: TenantId, index: int, size: int) -> list[bytes]:
+        """Prove that an entry is in the log of a size. Raises NotFound: the log has or had no such entry."""
+
+    def consistency(self, tenant_id: TenantId, old: int, new: int) -> list[bytes]:
+        """Prove that the log of size `new` begins with that of size `old`. Raises NotFound: it never was of these sizes."""
+
+    def add_cosignature(self, tenant_id: TenantId, size: int, name: str, note: str) -> None:
+        """Keep a checkpoint of this size with the witness's signature. A later one of the same witness takes its place."""
+
+    def cosigned(self, tenant_id: TenantId) -> Sequence[tuple[int, str]]:
+        """Return the newest sizes that witnesses cosigned, newest first, each with its checkpoint under all their signatures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +429,9 @@ class IdentityStore(Protocol):
     def touch_sign_in(self, token_sha256: str, *, at: datetime) -> None:
         """Note its use; raises NotFound where it was removed meanwhile."""
 
+    def step_up(self, token_sha256: str, *, at: datetime) -> None:
+        """Note that the second factor was shown again; raises NotFound where it was removed meanwhile."""
+
     def remove_sign_in(self, token_sha256: str) -> None:
         """End it. Idempotent: signing out twice is signing out."""
 
@@ -378,11 +461,14 @@ class UnitOfWork(Protocol):
     jit_requests: JitRequestStore
     lockbox_requests: LockboxRequestStore
     grants: GrantStore
+    locks: LockStore
     sessions: SessionStore
     gateways: GatewayStore
     activity: ActivityLog
     outbox: Outbox
     identity: IdentityStore
+    passkeys: PasskeyStore
+    rosters: RosterStore
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -392,10 +478,20 @@ class UnitOfWork(Protocol):
         """Append what was queued for the log and commit. After it the block may only be left."""
 
 
+class RevocationBell(Protocol):
+    """Rings when the revocation list has changed, where the database can tell. Belongs to one event loop."""
+
+    async def wait(self, seconds: float, *, deaf_seconds: float) -> None:
+        """Return when the list may have changed, or after `seconds`; after `deaf_seconds` where nothing can ring now."""
+
+    async def close(self) -> None: ...
+
+
 class Database(Protocol):
     """Where units of work come from. Safe to share between threads; a unit of work is not."""
 
     def unit_of_work(self, *, read_only: bool = False) -> UnitOfWork: ...
+    def revocation_bell(self) -> RevocationBell: ...
 
 
 # ---- the other ports ------------------------------------------------------------------------------------------------
@@ -430,7 +526,7 @@ class Keys(Protocol):
     """The provider's signing keys, by purpose; separate ones. `trust` is what gateways are given."""
 
     def signer(self, purpose: str) -> Signer:
-        """Return the current signer for "grants" or "revocations". Raises KeyError for an unknown purpose."""
+        """Return the current signer for "grants", "revocations" or "checkpoints". Raises KeyError for an unknown purpose."""
 
     def trust(self) -> Mapping[str, object]:
         """Return the trust bundle as plain JSON values (`openlockbox.grants.trust`)."""
@@ -473,8 +569,25 @@ class SignInMethod(Protocol):
             SignInFailed: never says which part was wrong.
         """
 
+    def examine_password(self, uow: UnitOfWork, presented: Presented, *, now: datetime) -> "Acceptance":
+        """Check name and password alone, before a passkey is asked for; otherwise as `examine`, but nothing is noted.
+
+        Raises:
+            SignInFailed: never says which part was wrong.
+        """
+
+    def use_code(self, uow: UnitOfWork, principal: Principal, code: str, *, now: datetime) -> None:
+        """Check a code of somebody who is signed in, and note that it was used.
+
+        Raises:
+            CodeRefused: wrong, or used already.
+        """
+
+    def forget_attempts(self, uow: UnitOfWork, presented: Presented) -> None:
+        """Start counting afresh for this name from this place, after a success."""
+
     def enrol(self, uow: UnitOfWork, principal: Principal, *, password: str) -> str:
-        """Set a password, make a new TOTP secret, end all sign-ins, and return the otpauth:// URI, shown once.
+        """Set a password, make a new TOTP secret, end all sign-ins and ceremonies under way, and return the otpauth:// URI, shown once.
 
         Raises:
             InvalidInput: the password is shorter than 12 characters.

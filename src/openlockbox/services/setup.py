@@ -34,6 +34,7 @@ from openlockbox.domain.principal import (
 from openlockbox.domain.resource import Resource, Target
 from openlockbox.domain.tenant import Subscription, SupportPlan, Tenant, TenantKind
 from openlockbox.services.authority import administer_tenant
+from openlockbox.services.lockdown import lock_disabled
 from openlockbox.services.ports import UnitOfWork
 from openlockbox.services.resource_ids import parse_resource
 from openlockbox.services.service_requests import clean
@@ -207,7 +208,7 @@ def add_person(
 
 @console("principal.disable")
 def disable_person(lockbox: Lockbox, *, principal_id: PrincipalId) -> Principal:
-    """Disable an account: it can do nothing from now on, and its sign-ins and tokens end. Grants it uses stop at the next connect.
+    """Disable an account: it can do nothing from now on, its sign-ins and tokens end, and an engineer's sessions are cut.
 
     Raises:
         NotFound: no such account.
@@ -219,6 +220,7 @@ def disable_person(lockbox: Lockbox, *, principal_id: PrincipalId) -> Principal:
         uow.identity.revoke_tokens_of(principal_id, at=lockbox.clock())
         detail = {"state": disabled.state.value}
         _record(uow, lockbox, "principal.changed", disabled.tenant_id, f"principal:{principal_id}", **detail)
+        lock_disabled(lockbox, uow, disabled)
         uow.commit()
     return disabled
 

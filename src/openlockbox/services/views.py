@@ -11,11 +11,11 @@ from openlockbox.domain import jit_request as jit
 from openlockbox.domain import lockbox_request as core
 from openlockbox.domain.errors import LockboxError, NotFound
 from openlockbox.domain.gateway import Gateway
-from openlockbox.domain.grant import Grant
+from openlockbox.domain.grant import Grant, GrantState
 from openlockbox.domain.ids import GrantId, JitRequestId, PrincipalId, RequestId, ServiceRequestId, TenantId
 from openlockbox.domain.jit_request import Allowed, JitRequest, JitState
 from openlockbox.domain.lockbox_request import LockboxRequest, RequestState
-from openlockbox.domain.principal import INTERNAL_APPROVER_ROLES, Principal, Role, RoleAssignment
+from openlockbox.domain.principal import APPROVER_ROLES, INTERNAL_APPROVER_ROLES, Principal, Role, RoleAssignment
 from openlockbox.domain.resource import Resource
 from openlockbox.domain.service_request import Message, ServiceRequest
 from openlockbox.domain.session import Session
@@ -59,6 +59,7 @@ class GrantView:
     tenant: Tenant
     sessions: tuple[Session, ...]
     people: People
+    gateway: Gateway | None  # while its confirmation is missing
     is_usable: bool
     is_over: bool
     may_end: bool
@@ -181,6 +182,7 @@ def _grant_view(work: Work, grant: Grant) -> GrantView:
         tenant=work.uow.tenants.get(grant.tenant_id),
         sessions=found,
         people=_people(work, [grant.engineer, grant.revoked_by]),
+        gateway=work.uow.gateways.get(grant.gateway_id) if grant.state is GrantState.REVOKING else None,
         is_usable=grants.is_usable(grant, work.now),
         is_over=grants.is_over(grant, work.now),
         may_end=may_end,
@@ -519,6 +521,7 @@ class Settings:
     roles: tuple[RoleAssignment, ...]
     subscriptions: tuple[Subscription, ...]
     may_administer: bool
+    may_see_roster: bool
 
 
 @query("tenant.read", scope="requests.read")
@@ -534,6 +537,7 @@ def tenant_settings(work: Work, *, tenant_id: TenantId) -> Settings:
         roles=roles,
         subscriptions=tuple(work.uow.tenants.subscriptions(tenant_id)),
         may_administer=Role.TENANT_ADMINISTRATOR in in_tenant(work, tenant_id),
+        may_see_roster=bool(in_tenant(work, tenant_id) & (APPROVER_ROLES | {Role.TENANT_ADMINISTRATOR})),
     )
 
 

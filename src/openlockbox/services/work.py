@@ -7,7 +7,7 @@ that fails, the answer is RecordUnavailable (HTTP 503), never a silent "no".
 import functools
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
@@ -25,6 +25,7 @@ from openlockbox.domain.ids import ActorId, CorrelationId, PrincipalId, Resource
 from openlockbox.domain.lockbox_request import ACCESS_DURATION, CUSTOMER_QUEUE_TIME
 from openlockbox.domain.principal import Principal, PrincipalState, Roles
 from openlockbox.domain.resource import Resource
+from openlockbox.services.passkey_ports import Passkeys
 from openlockbox.services.ports import Database, Keys, PolicyEngine, SignInMethod, UnitOfWork
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Lockbox:
     policy: PolicyEngine
     keys: Keys
     sign_in: SignInMethod
+    passkeys: Passkeys
     registry: Registry
     rules: Rules
     clock: Callable[[], datetime]
@@ -64,6 +66,10 @@ class Caller:
     mfa_at: datetime | None
     scopes: frozenset[str] | None = None  # None: all, as in the portal
     via: str = "portal"  # "portal" | "api"
+    token_sha256: str | None = (
+        None  # of the personal token that was shown: each transaction reads again whether it holds
+    )
+    addressed: TenantId | None = None  # whose thing the address says it is; anybody else's is refused
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,11 +125,17 @@ class Work:
         correlation_id: str,
         resource_id: ResourceId | None = None,
     ) -> None:
-        """Say what the command is about, as soon as it is known."""
+        """Say what the command is about, as soon as it is known.
+
+        Raises:
+            NotFound: the address names another organization than the thing's, even where the caller may see both.
+        """
         self.about.tenant_id = tenant_id
         self.about.subject = subject
         self.about.correlation_id = CorrelationId(correlation_id)
         self.about.resource_id = resource_id
+        if self.caller.addressed not in {None, tenant_id}:
+            raise NotFound
 
     @property
     def tenant_id(self) -> TenantId:
@@ -132,39 +144,57 @@ class Work:
             raise AssertionError("nothing is concerned yet")
         return self.about.tenant_id
 
+    def event(
+        self,
+        code: str,
+        *,
+        detail: Mapping[str, str] | None = None,
+        personal: Mapping[str, str] | None = None,
+        document: str = "",
+        subject: str | None = None,
+        actor: ActorId | None = None,
+    ) -> Event:
+        """Make an event about what `concerns` named; the caller is the actor unless another is given."""
+        names = {"actor_name": self.principal.name} if actor is None else {}
+        return Event(
+            code=code,
+            tenant_id=self.tenant_id,
+            actor=actor or principal_actor(self.principal.id),
+            subject=subject or self.about.subject,
+            resource_id=self.about.resource_id,
+            correlation_id=self.about.correlation_id,
+            detail=dict(detail or {}) | {"via": self.caller.via},
+            personal=names | dict(personal or {}),
+            document=document,
+        )
+
     def record(
         self,
         code: str,
         *,
         detail: Mapping[str, str] | None = None,
         personal: Mapping[str, str] | None = None,
+        document: str = "",
         subject: str | None = None,
         actor: ActorId | None = None,
     ) -> None:
         """Append an event about what `concerns` named; the caller is the actor unless another is given."""
-        names = {"actor_name": self.principal.name} if actor is None else {}
-        self.uow.activity.append(
-            Event(
-                code=code,
-                tenant_id=self.tenant_id,
-                actor=actor or principal_actor(self.principal.id),
-                subject=subject or self.about.subject,
-                resource_id=self.about.resource_id,
-                correlation_id=self.about.correlation_id,
-                detail=dict(detail or {}) | {"via": self.caller.via},
-                personal=names | dict(personal or {}),
-            ),
-            at=self.now,
-        )
+        event = self.event(code, detail=detail, personal=personal, document=document, subject=subject, actor=actor)
+        self.uow.activity.append(event, at=self.now)
 
 
 def begin(lockbox: Lockbox, uow: UnitOfWork, caller: Caller, about: About, *, scope: str, is_command: bool) -> Work:
     """Resolve the caller inside the transaction.
 
     Raises:
-        NotSignedIn: unknown or disabled.
+        NotSignedIn: unknown or disabled, or the personal token is ended or revoked.
         ScopeMissing: the personal token does not reach this.
     """
+    if caller.token_sha256 is not None:
+        holder = find_holder(uow, caller.token_sha256, now=lockbox.clock())
+        if holder is None:
+            raise NotSignedIn
+        caller = replace(holder, addressed=caller.addressed)
     try:
         principal = uow.principals.get(caller.principal_id)
     except NotFound:
@@ -184,6 +214,20 @@ def begin(lockbox: Lockbox, uow: UnitOfWork, caller: Caller, about: About, *, sc
         principal=principal,
         about=about,
         is_command=is_command,
+    )
+
+
+def find_holder(uow: UnitOfWork, token_sha256: str, *, now: datetime) -> Caller | None:
+    """Return whom a personal token speaks for; None for an unknown, ended or revoked one."""
+    token = uow.identity.find_token(token_sha256)
+    if token is None or token.revoked_at is not None or now >= token.ends_at:
+        return None
+    return Caller(
+        principal_id=token.principal_id,
+        mfa_at=token.mfa_at,
+        scopes=token.scopes,
+        via="api",
+        token_sha256=token_sha256,
     )
 
 

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from itertools import cycle, islice
 
 import pytest
 
 from openlockbox.activitylog.entry import commitment, encode_leaf, hash_leaf
+from openlockbox.activitylog.tree import root_of
 from openlockbox.domain.errors import NotFound
 from openlockbox.domain.ids import ActorId, CorrelationId, ResourceId, TenantId
 from openlockbox.services.ports import Database, EntryFilter, UnitOfWork
@@ -35,8 +37,12 @@ def check_log(uow: UnitOfWork, tenant_id: TenantId) -> int:
     for entry in entries:
         assert entry.tenant_id == tenant_id
         assert entry.leaf_hash == hash_leaf(entry.leaf)
-        leaf = encode_leaf(entry.event, index=entry.index, recorded_at=entry.recorded_at, opened=entry.opened)
+        event = replace(entry.event, document=uow.activity.document(tenant_id, entry.document_sha256) or "")
+        leaf = encode_leaf(event, index=entry.index, recorded_at=entry.recorded_at, opened=entry.opened)
         assert entry.leaf == leaf
+    head = uow.activity.head(tenant_id)
+    assert head.size == size
+    assert head.root() == root_of(entry.leaf_hash for entry in reversed(entries))
     return size
 
 

@@ -26,8 +26,11 @@ from openlockbox.testing.database_samples import (
     committed,
     seen,
 )
+from openlockbox.testing.lock_conformance import LockConformance
 from openlockbox.testing.machine_conformance import MachineConformance
+from openlockbox.testing.passkey_conformance import PasskeyConformance
 from openlockbox.testing.record_conformance import RecordConformance
+from openlockbox.testing.roster_conformance import RosterConformance
 
 
 class TransactionConformance:
@@ -154,6 +157,8 @@ class OrganizationConformance:
             assert [p.id for p in uow.principals.of_tenant(CONTOSO)] == ["anton", "olga"]
             assert set(uow.principals.many([OWNER, ENGINEER, PrincipalId("nobody"), OWNER])) == {OWNER, ENGINEER}
             assert uow.principals.many([]) == {}
+            crowd = [OWNER, ENGINEER, *map(PrincipalId, "abcdefgh")]  # more than there are statements for
+            assert set(uow.principals.many(crowd)) == {OWNER, ENGINEER}
             uow.principals.save(replace(olga, title="Head of IT", isolated_identity=True))
             assert uow.principals.get(OWNER).title == "Head of IT"
             with pytest.raises(NotFound):
@@ -220,7 +225,15 @@ class OrganizationConformance:
             uow.service_requests.add_message(message(2))
 
 
-class DatabaseConformance(TransactionConformance, OrganizationConformance, MachineConformance, RecordConformance):
+class DatabaseConformance(
+    TransactionConformance,
+    OrganizationConformance,
+    MachineConformance,
+    LockConformance,
+    RecordConformance,
+    PasskeyConformance,
+    RosterConformance,
+):
     """The whole suite but the activity log's part. Subclasses give the `database` fixture."""
 
     @pytest.fixture

@@ -24,7 +24,7 @@ from openlockbox.domain.ids import (
     TenantId,
 )
 from openlockbox.domain.jit_request import Allowed, JitRequest, Reason
-from openlockbox.domain.lockbox_request import LockboxRequest, approve
+from openlockbox.domain.lockbox_request import Decision, LockboxRequest, approve
 from openlockbox.domain.principal import Principal, Role, RoleAssignment
 from openlockbox.domain.resource import Resource, Target, TargetSecurity
 from openlockbox.domain.service_request import ServiceRequest, ServiceRequestState, Severity
@@ -164,14 +164,21 @@ def approved(request: LockboxRequest) -> LockboxRequest:
     """Approve a request as its owner does."""
     return approve(
         request,
-        by=OWNER,
+        decision=Decision(
+            by=OWNER,
+            at=request.created_at,
+            reason="please",
+            granted_duration=2 * HOUR,
+            statement="{}",
+            method="passkey",
+            key_id="0123456789abcdef",
+            signature="s",
+        ),
+        permission=request.elevation.permission,
+        channels=request.elevation.channels,
         person=PersonId("p-olga"),
         roles=frozenset({Role.SUBSCRIPTION_OWNER}),
         digest=request.digest,
-        granted_duration=2 * HOUR,
-        reason="please",
-        statement="{}",
-        now=request.created_at,
     )
 
 

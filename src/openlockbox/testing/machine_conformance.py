@@ -1,6 +1,7 @@
 """The part of the database conformance suite on the four state machines. `database_conformance` puts the parts together."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -155,10 +156,13 @@ class MachineConformance:
             assert uow.sessions.of_grant(made.id) == [second, started]
             assert uow.sessions.active(CONTOSO) == [started]
             assert uow.sessions.lapsed(second.offer_ends_at, limit=9) == [second]
+            assert uow.sessions.unreported(made.not_after, limit=9) == [started]
+            assert uow.sessions.unreported(made.not_after - timedelta(microseconds=1), limit=9) == []
             ended = sessions.terminate(
                 started, reason=sessions.EndReason.REVOKED, at=LATER, recording_sha256="e" * 64, recording_bytes=2**40
             )
             uow.sessions.replace(started, ended)
             assert uow.sessions.get(first.id) == ended
+            assert uow.sessions.unreported(made.not_after, limit=9) == []
             with pytest.raises(AlreadyExists):
                 uow.sessions.add(second)

@@ -1,11 +1,13 @@
 """A database in memory for fast tests. It passes the same conformance suite as the real ones, and lasts as long as it is held."""
 
+import asyncio
 import secrets
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
+from openlockbox.services.passkey_ports import PasskeyStore
 from openlockbox.services.ports import (
     ActivityLog,
     Database,
@@ -14,6 +16,7 @@ from openlockbox.services.ports import (
     IdentityStore,
     JitRequestStore,
     LockboxRequestStore,
+    LockStore,
     Outbox,
     PrincipalStore,
     ResourceStore,
@@ -22,6 +25,8 @@ from openlockbox.services.ports import (
     TenantStore,
     UnitOfWork,
 )
+from openlockbox.services.roster_ports import RosterStore
+from openlockbox.testing.memory_locks import MemoryLocks
 from openlockbox.testing.memory_machines import (
     MemoryGrants,
     MemoryJitRequests,
@@ -34,7 +39,9 @@ from openlockbox.testing.memory_organizations import (
     MemoryServiceRequests,
     MemoryTenants,
 )
+from openlockbox.testing.memory_passkeys import MemoryPasskeys
 from openlockbox.testing.memory_records import MemoryActivity, MemoryGateways, MemoryIdentity, MemoryOutbox
+from openlockbox.testing.memory_rosters import MemoryRosters
 from openlockbox.testing.memory_tables import MemoryUnit, Tables
 
 WRITER_WAIT: Final = 10  # seconds; a test that opens two writing units in one thread fails instead of hanging
@@ -51,7 +58,20 @@ class MemoryDatabase:
     def unit_of_work(self, *, read_only: bool = False) -> "MemoryUnitOfWork":
         return MemoryUnitOfWork(self, read_only=read_only)
 
+    def revocation_bell(self) -> "MemoryBell":
+        return MemoryBell()
+
     def close(self) -> None:
+        """Nothing to close."""
+
+
+class MemoryBell:
+    """Implements `RevocationBell`: never rings."""
+
+    async def wait(self, seconds: float, *, deaf_seconds: float) -> None:  # noqa: ARG002  it hears nothing
+        await asyncio.sleep(deaf_seconds)
+
+    async def close(self) -> None:
         """Nothing to close."""
 
 
@@ -65,11 +85,14 @@ class MemoryUnitOfWork:
     jit_requests: JitRequestStore
     lockbox_requests: LockboxRequestStore
     grants: GrantStore
+    locks: LockStore
     sessions: SessionStore
     gateways: GatewayStore
     activity: ActivityLog
     outbox: Outbox
     identity: IdentityStore
+    passkeys: PasskeyStore
+    rosters: RosterStore
 
     def __init__(self, database: MemoryDatabase, *, read_only: bool) -> None:
         self._database = database
@@ -87,11 +110,14 @@ class MemoryUnitOfWork:
         self.jit_requests = MemoryJitRequests(unit)
         self.lockbox_requests = MemoryLockboxRequests(unit)
         self.grants = MemoryGrants(unit)
+        self.locks = MemoryLocks(unit)
         self.sessions = MemorySessions(unit)
         self.gateways = MemoryGateways(unit)
         self.activity = self._activity = MemoryActivity(unit, self._database.salt)
         self.outbox = MemoryOutbox(unit)
         self.identity = MemoryIdentity(unit)
+        self.passkeys = MemoryPasskeys(unit)
+        self.rosters = MemoryRosters(unit)
         return self
 
     def __exit__(

@@ -1,6 +1,6 @@
 """The in-memory stores of the four state machines. They refuse the same steps as the databases' triggers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from openlockbox.domain.errors import GrantNotUsable, IllegalTransition
@@ -17,6 +17,7 @@ from openlockbox.domain.ids import (
 )
 from openlockbox.domain.jit_request import JitRequest, JitState
 from openlockbox.domain.lockbox_request import LockboxRequest, RequestState
+from openlockbox.domain.lockdown import LockKind
 from openlockbox.domain.session import Session, SessionState
 from openlockbox.testing.memory_tables import MemoryUnit, Shelf
 
@@ -167,6 +168,19 @@ class MemoryGrants:
             lambda g: g.state is GrantState.ACTIVE and g.not_after <= now, by=lambda g: (g.not_after, g.id)
         )[:limit]
 
+    def active_of(self, kind: LockKind, subject_id: str) -> Sequence[Grant]:
+        subject: dict[LockKind, Callable[[Grant], str]] = {
+            LockKind.TENANT: lambda g: g.tenant_id,
+            LockKind.RESOURCE: lambda g: g.elevation.resource_id,
+            LockKind.ENGINEER: lambda g: g.engineer,
+        }
+        return self._grants.where(
+            lambda g: g.state is GrantState.ACTIVE and subject[kind](g) == subject_id, by=lambda g: g.id
+        )
+
+    def revoked_by_list(self, version: int) -> Sequence[Grant]:
+        return self._grants.where(lambda g: g.revocation_version == version, by=lambda g: g.id)
+
     def revoking(self, gateway_id: GatewayId, *, up_to_version: int) -> Sequence[Grant]:
         return self._grants.where(
             lambda g: (
@@ -183,6 +197,7 @@ class MemorySessions:
     """Implements `SessionStore`."""
 
     def __init__(self, unit: MemoryUnit) -> None:
+        self._unit = unit
         self._sessions: Shelf[Session] = Shelf(
             unit, "session", key=lambda s: s.id, parents=[("grant", lambda s: s.grant_id)], machine="session"
         )
@@ -209,4 +224,10 @@ class MemorySessions:
     def lapsed(self, now: datetime, *, limit: int) -> Sequence[Session]:
         return self._sessions.where(
             lambda s: s.state is SessionState.PENDING and s.offer_ends_at <= now, by=lambda s: (s.offer_ends_at, s.id)
+        )[:limit]
+
+    def unreported(self, before: datetime, *, limit: int) -> Sequence[Session]:
+        over = {g.id for g in self._unit.read("grant").values() if g.not_after <= before}
+        return self._sessions.where(
+            lambda s: s.state is SessionState.ACTIVE and s.grant_id in over, by=lambda s: (s.offered_at, s.id)
         )[:limit]

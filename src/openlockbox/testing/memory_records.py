@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from openlockbox.activitylog.entry import SALT_BYTES, Entry, make_entry
+from openlockbox.activitylog.entry import SALT_BYTES, Entry, document_sha256, make_entry
 from openlockbox.domain.errors import NotFound
 from openlockbox.domain.events import Event
 from openlockbox.domain.gateway import Gateway
 from openlockbox.domain.ids import GatewayId, PrincipalId, TenantId
 from openlockbox.grants.revocations import RevokedKind
 from openlockbox.services.ports import EntryFilter, LocalCredential, OutboxRow, PersonalToken, SignIn
+from openlockbox.testing.memory_log_tree import MemoryLogTree
 from openlockbox.testing.memory_tables import MemoryUnit, Shelf
 
 
@@ -52,6 +53,13 @@ class MemoryGateways:
         rows[version] = (kind, subject_id, until)
         return version
 
+    def end_revocation(self, version: int) -> int:
+        rows = self._unit.write("revocation")
+        kind, subject, _ = rows[version]
+        rows[version] = (kind, subject, datetime.min.replace(tzinfo=UTC))
+        rows[len(rows) + 1] = rows[version]  # versions have no gap: a change without an entry of its own
+        return len(rows)
+
     def revocation_version(self) -> int:
         return len(self._unit.read("revocation"))
 
@@ -60,11 +68,11 @@ class MemoryGateways:
         return len(rows), [(kind, subject) for kind, subject, until in rows.values() if until >= now]
 
 
-class MemoryActivity:
+class MemoryActivity(MemoryLogTree):
     """Implements `ActivityLog`. `flush` is the unit of work's to call, last before the commit."""
 
     def __init__(self, unit: MemoryUnit, salt: Callable[[int], bytes]) -> None:
-        self._unit = unit
+        super().__init__(unit)
         self._salt = salt
         self._queue: list[tuple[Event, datetime]] = []
 
@@ -73,14 +81,23 @@ class MemoryActivity:
             raise ValueError("a naive datetime cannot be stored")
         self._queue.append((event, at))
 
+    def append_now(self, event: Event, *, at: datetime) -> int:
+        self.append(event, at=at)
+        self.flush()
+        return self.size(event.tenant_id) - 1
+
     def flush(self) -> None:
         """Append what was queued."""
         for event, at in self._queue:
             heads, rows = self._unit.write("log_head"), self._unit.write("activity_entry")
-            index = heads.get(event.tenant_id, 0)
+            tree = self.head(event.tenant_id)
             salt = self._salt(SALT_BYTES * len(event.personal)) if event.personal else b""
-            rows[event.tenant_id, index] = make_entry(event, index=index, recorded_at=at, salt=salt)
-            heads[event.tenant_id] = index + 1
+            entry = make_entry(event, index=tree.size, recorded_at=at, salt=salt)
+            rows[event.tenant_id, entry.index] = replace(entry, event=replace(event, document=""))
+            tree.append(entry.leaf_hash)
+            heads[event.tenant_id] = tree.encode()
+            if event.document:
+                self._unit.write("log_document")[event.tenant_id, document_sha256(event.document)] = event.document
         self._queue.clear()
 
     def entries(self, tenant_id: TenantId, query: EntryFilter) -> Sequence[Entry]:
@@ -93,10 +110,6 @@ class MemoryActivity:
         if entry is None:
             raise NotFound
         return entry
-
-    def size(self, tenant_id: TenantId) -> int:
-        size: int = self._unit.read("log_head").get(tenant_id, 0)
-        return size
 
     def erase(self, tenant_id: TenantId, index: int, *, names: frozenset[str]) -> None:
         entry = self.get(tenant_id, index)
@@ -177,6 +190,9 @@ class MemoryIdentity:
 
     def touch_sign_in(self, token_sha256: str, *, at: datetime) -> None:
         self._sign_ins.save(replace(self._sign_ins.get(token_sha256), last_seen_at=at))
+
+    def step_up(self, token_sha256: str, *, at: datetime) -> None:
+        self._sign_ins.save(replace(self._sign_ins.get(token_sha256), mfa_at=at))
 
     def remove_sign_in(self, token_sha256: str) -> None:
         self._sign_ins.remove(token_sha256)

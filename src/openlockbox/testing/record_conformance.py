@@ -104,11 +104,15 @@ class RecordConformance:
                 uow.identity.add_sign_in(made)
             uow.identity.touch_sign_in("a", at=LATER)
             assert uow.identity.find_sign_in("a") == replace(sign_in("a"), last_seen_at=LATER)
+            uow.identity.step_up("a", at=LATER)
+            assert uow.identity.find_sign_in("a") == replace(sign_in("a"), last_seen_at=LATER, mfa_at=LATER)
             uow.identity.remove_sign_in("a")
             uow.identity.remove_sign_in("a")
             assert uow.identity.find_sign_in("a") is None
             with pytest.raises(NotFound):
                 uow.identity.touch_sign_in("a", at=LATER)
+            with pytest.raises(NotFound):
+                uow.identity.step_up("a", at=LATER)
             uow.identity.remove_sign_ins_of(OWNER)
             assert uow.identity.find_sign_in("b") is None
             assert uow.identity.find_sign_in("d") == sign_in("d", ENGINEER)

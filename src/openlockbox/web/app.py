@@ -24,6 +24,7 @@ from openlockbox.web.errors import answer_fault, answer_http, answer_refusal
 from openlockbox.web.gateway_api.routes import make_gateway_api
 from openlockbox.web.gateway_api.threads import in_thread
 from openlockbox.web.gateway_api.watch import RevocationWatch
+from openlockbox.web.log_api.routes import make_log_api
 from openlockbox.web.portal.routes import PORTAL_HANDLERS, portal_exception_handlers, portal_template_config
 from openlockbox.web.settings import WebSettings
 
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 LARGEST_BODY: Final = 256 * 1024  # the longest conversation message is 8,000 characters
 # Together with the gateways' threads no more than the database's pool (10), or threads would wait for connections.
 HANDLER_THREADS: Final = 7
-PROGRAM_PATHS: Final = ("/api/", "/gateway/", "/healthz", "/readyz")
+PROGRAM_PATHS: Final = ("/api/", "/gateway/", "/log/", "/healthz", "/readyz")
 
 Answer = Callable[[Request[Any, Any, Any], Any], Response[Any]]
 
@@ -82,12 +83,15 @@ def create_app(lockbox: Lockbox, web: WebSettings) -> Litestar:
         dependencies={"lockbox": Provide(provide_lockbox)},
         response_headers=HEADERS,
     )
-    watch = RevocationWatch(functools.partial(in_thread, revocation_version, lockbox))
+    watch = RevocationWatch(
+        functools.partial(in_thread, revocation_version, lockbox), lockbox.database.revocation_bell()
+    )
     return Litestar(
         route_handlers=[
             make_api(),
             read_openapi,
             make_gateway_api(),
+            make_log_api(),
             programs,
             *PORTAL_HANDLERS,
         ],

@@ -137,7 +137,16 @@ def test_an_invitation_prints_its_code_alone_for_a_pipe(console):
 
 def test_a_secret_of_the_gateway_is_private_and_never_printed(console):
     said = console.ok(
-        "gateway", "secret", "set", "kiln", "--username", "support", "--password-stdin", typed="hunter22\n"
+        "gateway",
+        "secret",
+        "set",
+        "kiln",
+        "--tenant",
+        "ambertide",
+        "--username",
+        "support",
+        "--password-stdin",
+        typed="hunter22\n",
     )
     assert "hunter22" not in said
     assert console.ok("gateway", "secret", "list") == "kiln\n"
@@ -148,8 +157,41 @@ def test_a_secret_of_the_gateway_is_private_and_never_printed(console):
 
 
 def test_a_secret_without_a_password_is_refused(console):
-    arguments = ("gateway", "secret", "set", "kiln", "--username", "support", "--password-stdin")
+    arguments = (
+        "gateway",
+        "secret",
+        "set",
+        "kiln",
+        "--tenant",
+        "ambertide",
+        "--username",
+        "support",
+        "--password-stdin",
+    )
     console.refused(*arguments, typed="\n")
+
+
+def test_a_customers_fingerprint_is_pinned_once_and_for_all(console):
+    fingerprint = "ab" * 32
+    console.ok("gateway", "trust", "ambertide", "--roster", ":".join(["AB"] * 32))
+    console.ok("gateway", "trust", "ambertide", "--roster", fingerprint)  # the same again
+    console.ok("gateway", "trust", "ambertide")  # takes nothing back
+    assert "cd" * 32 not in console.refused("gateway", "trust", "ambertide", "--roster", "cd" * 32)
+    assert re.search(rf"ambertide +roster {fingerprint} +version 0 +log 0", console.ok("gateway", "trust", "--list"))
+    (file,) = (console.directory / "gateway" / "tenants").glob("*.json")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_customer_without_a_roster_is_pinned_at_the_first_contact_and_may_be_told_later(console):
+    assert "first contact" in console.ok("gateway", "trust", "ambertide")
+    console.ok("gateway", "trust", "ambertide", "--roster", "ab" * 32)
+    assert "ab" * 32 in console.ok("gateway", "trust")
+
+
+@pytest.mark.parametrize("wrong", ["", "ab", "ab" * 33, "zz" * 32])
+def test_what_is_no_fingerprint_is_refused(console, wrong):
+    assert "64" in console.refused("gateway", "trust", "ambertide", "--roster", wrong)
+    assert console.ok("gateway", "trust", "--list") == ""
 
 
 def test_a_gateway_that_is_not_enrolled_does_not_run(console):
@@ -179,7 +221,10 @@ def test_keys_that_others_could_read_are_refused(console):
 
 
 def test_the_keys_are_listed_by_purpose(console):
-    assert re.fullmatch(r"grants +[0-9a-f]{16}\nrevocations +[0-9a-f]{16}\n", console.ok("keys", "list"))
+    assert re.fullmatch(
+        r"(grants +[0-9a-f]{16}\n)(revocations +[0-9a-f]{16}\n)(checkpoints +[0-9a-f]{16}\n)",
+        console.ok("keys", "list"),
+    )
 
 
 def test_what_the_operator_does_stands_in_the_customers_log(customer, lockbox_at):
@@ -187,6 +232,7 @@ def test_what_the_operator_does_stands_in_the_customers_log(customer, lockbox_at
         entries = uow.activity.entries(TenantId("ambertide"), EntryFilter())
     assert [e.event.code for e in reversed(entries)] == [
         "tenant.added",
+        "roster.code_issued",
         "subscription.added",
         "principal.added",
         "credential.set",
@@ -210,6 +256,6 @@ def _leaves(command, name):
 
 def test_every_command_is_documented_and_no_other():
     page = Path(__file__).parents[3] / "docs/operate/commands.md"
-    assert sorted(re.findall(r"^\| `(lockbox [a-z ]+)` \|", page.read_text(), re.MULTILINE)) == sorted(
+    assert sorted(re.findall(r"^\| `(lockbox [a-z -]+)` \|", page.read_text(), re.MULTILINE)) == sorted(
         _leaves(main, "lockbox")
     )

@@ -4,6 +4,7 @@ import pytest
 
 from openlockbox.testing.activity_conformance import ActivityConformance
 from openlockbox.testing.database_conformance import DatabaseConformance
+from openlockbox.testing.log_tree_conformance import LogTreeConformance
 
 
 class TestStores(DatabaseConformance):
@@ -13,6 +14,12 @@ class TestStores(DatabaseConformance):
 
 
 class TestActivity(ActivityConformance):
+    @pytest.fixture
+    def database(self, any_database):
+        return any_database
+
+
+class TestLogTree(LogTreeConformance):
     @pytest.fixture
     def database(self, any_database):
         return any_database

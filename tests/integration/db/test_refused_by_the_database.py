@@ -185,6 +185,26 @@ def test_the_log_cannot_be_rewritten(connection, statement):
     assert not attempt(connection, statement)
 
 
+def test_the_trees_nodes_and_documents_cannot_be_rewritten(sql_database, connection):
+    connection.rollback()
+    with sql_database.unit_of_work() as uow:
+        for _ in range(256):
+            uow.activity.append(sample.event(document="as displayed"), at=sample.NOW)
+        uow.commit()
+    assert connection.execute(text("SELECT level, node_index FROM log_node")).all() == [(8, 0)]
+    for statement in (
+        "UPDATE log_node SET hash = (SELECT leaf_hash FROM activity_entry WHERE entry_index = 0)",
+        "UPDATE log_node SET node_index = 1",
+        "DELETE FROM log_node",
+        "INSERT INTO log_node SELECT * FROM log_node",
+        "UPDATE log_document SET body = 'another'",
+    ):
+        assert not attempt(connection, statement)
+    if connection.dialect.name == "sqlite":
+        assert not attempt(connection, "INSERT OR REPLACE INTO log_node SELECT * FROM log_node")
+    assert attempt(connection, "DELETE FROM log_document")
+
+
 def test_personal_fields_can_be_erased(connection):
     assert attempt(connection, "UPDATE activity_entry SET opened = '{}', search_opened = '' WHERE entry_index = 1")
 
@@ -200,6 +220,27 @@ def test_the_log_has_no_gap(connection, index, accepted):
 def test_on_postgresql_nothing_of_this_can_be_truncated(postgres_url):
     database = SqlDatabase(postgres_url, salt=os.urandom)
     with database.engine.connect() as connection:
-        for table in ("activity_entry", "log_head", "revocation_head", *MACHINES):
+        for table in ("activity_entry", "log_head", "log_node", "revocation_head", *MACHINES):
             assert not attempt(connection, f"TRUNCATE {table} CASCADE")
     database.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE roster SET signed_text = 'x'",
+        "UPDATE roster SET version = 2",
+        "DELETE FROM roster",
+        "INSERT INTO roster (tenant_id, version, signed_text, roster_text) VALUES ('contoso', 1, 'x', 'x')",
+    ],
+)
+def test_a_roster_stays_as_it_was_signed(sql_database, statement):
+    sample.seed(sql_database)
+    with sql_database.unit_of_work() as uow:
+        uow.rosters.add(sample.CONTOSO, 1, "signed", "text")
+        uow.commit()
+    replacing = statement.replace("INSERT", "INSERT OR REPLACE") if "INSERT" in statement else statement
+    tried = replacing if sql_database.engine.dialect.name == "sqlite" else statement
+    with sql_database.engine.connect() as connection:
+        assert not attempt(connection, tried.replace("'contoso'", f"'{sample.CONTOSO}'"))
+        assert attempt(connection, "UPDATE roster SET version = 2 WHERE tenant_id = 'nobody'")

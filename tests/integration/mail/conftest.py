@@ -28,6 +28,12 @@ from openlockbox.testing.smtp_server import SmtpServer
 
 NOW = datetime(2026, 11, 23, 9, 12, tzinfo=UTC)
 VALUES = {
+    "key_name": "vm-kiln-07",
+    "by": "Senna Oduya",
+    "version": "3",
+    "added": "1",
+    "removed": "0",
+    "at": "2026-11-23T09:12:00+00:00",
     "request_id": "LBX-7Q4M-29KD",
     "requester_name": "Idris Vallenoux",
     "provider_name": "Quillmere Cloud",
@@ -43,6 +49,9 @@ VALUES = {
     "state": "approved",
     "reason": "Go ahead",
     "revoked_by": "Orla Fennick",
+    "kind": "resource",
+    "subject_name": "vm-kiln-07",
+    "locked_by": "Orla Fennick",
 }
 
 

@@ -25,7 +25,17 @@ from openlockbox.adapters.mail.smtp import SmtpMailer, SmtpSecurity, SmtpSetting
 from openlockbox.services.delivery import MailDelayed, MailRefused
 from openlockbox.testing.smtp_server import Received, SmtpServer
 
-TEMPLATES = ["request_created", "request_decided", "review_asked", "grant_revoked", "request_expired"]
+TEMPLATES = [
+    "request_created",
+    "request_decided",
+    "review_asked",
+    "grant_revoked",
+    "request_expired",
+    "access_locked",
+    "access_unlocked",
+    "passkey_added",
+    "passkey_removed",
+]
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
@@ -146,7 +156,7 @@ EVIL = "vm\r\nBcc: thief@evil.example\r\n\r\nApproved already.\u2028Bcc: x\x00\x
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_nothing_that_people_write_becomes_a_header_or_a_line(server, mailer, new_principal, values, template) -> None:
     recipient = replace(new_principal(), name=EVIL, language="en")
-    evil = dict.fromkeys(values, EVIL) | {k: values[k] for k in ("link", "answer_by", "duration_hours", "state")}
+    evil = dict.fromkeys(values, EVIL) | {k: values[k] for k in ("link", "answer_by", "duration_hours", "state", "at")}
     mailer.send(recipient, template, evil, key=EVIL)
     (mail,) = server.messages
     assert mail.recipients == ("nadia@ambertide.example",)
@@ -318,3 +328,18 @@ def test_the_sink_keeps_messages_over_a_restart(server: SmtpServer, mailer, new_
     server.start()
     assert server.port == port
     assert [type(message) for message in server.messages] == [Received]
+
+
+@pytest.mark.parametrize(
+    "language, words",
+    [("en", "Keys added: 1, removed: 0. It is now version 3."), ("ja", "追加された鍵：1、削除された鍵：0")],
+)
+def test_a_change_of_the_roster_is_told_to_everybody_on_it(
+    server, mailer, new_principal, values, language, words
+) -> None:
+    mailer.send(new_principal(language=language), "roster_changed", values, key="k")
+    (mail,) = server.messages
+    assert values["tenant_name"] in mail.subject
+    for part in (mail.text, mail.html):
+        assert "".join(words.split()) in "".join(part.split())  # lines are broken
+        assert "Senna Oduya" in part

@@ -16,7 +16,7 @@ from openlockbox.adapters.db.migrations.initial import triggers_postgresql, trig
 from openlockbox.adapters.db.tables import metadata
 from openlockbox.adapters.db.transitions import transitions
 
-MACHINES = ("jit_request", "lockbox_request", "access_grant", "session")
+MACHINES = ("jit_request", "lockbox_request", "access_grant", "session", "access_lock")
 TRIGGERS = {
     *(f"{table}_{rule}" for table in MACHINES for rule in ("first_state", "next_state", "stays")),
     "lockbox_request_as_asked",
@@ -26,12 +26,24 @@ TRIGGERS = {
     "activity_entry_stays",
     "log_head_grows",
     "log_head_stays",
+    "log_node_stays",
+    "log_document_as_written",
+    "roster_stays",
     "revocation_as_listed",
     "revocation_head_grows",
     "revocation_head_stays",
 }
-SQLITE_ONLY = {f"{table}_is_new" for table in MACHINES}
-POSTGRESQL_ONLY = {f"{table}_not_emptied" for table in (*MACHINES, "activity_entry", "log_head", "revocation_head")}
+SQLITE_ONLY = {
+    *(f"{table}_is_new" for table in MACHINES),
+    "log_node_is_new",
+    "log_node_as_written",
+    "roster_is_new",
+    "roster_as_signed",
+}
+POSTGRESQL_ONLY = {
+    f"{table}_not_emptied"
+    for table in (*MACHINES, "activity_entry", "log_head", "log_node", "roster", "revocation_head")
+}
 
 PG_COLUMNS = """
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid)
@@ -117,7 +129,7 @@ def test_the_transition_table_is_the_domains(sql_url):
         found = connection.exec_driver_sql("SELECT machine, prior_state, state FROM lifecycle_transition").fetchall()
     engine.dispose()
     assert {tuple(row) for row in found} == transitions()
-    assert len(transitions()) == 4 + 11 + 4 + 3 + 3
+    assert len(transitions()) == 4 + 11 + 4 + 3 + 3 + 4
 
 
 def test_a_migrated_database_is_current_and_may_be_upgraded_again(sql_url):

@@ -11,9 +11,9 @@ from openlockbox.domain.errors import LockboxError
 from openlockbox.domain.ids import PrincipalId
 from openlockbox.domain.principal import Role
 from openlockbox.domain.session import CONNECT_TIME
-from openlockbox.services import access, gateways, setup
+from openlockbox.services import access, setup
 from openlockbox.services.ports import Database
-from tests.world import AMBERTIDE, GATEWAY, SUBSCRIPTION, World, build_world
+from tests.world import AMBERTIDE, SUBSCRIPTION, World, build_world
 
 
 @pytest.fixture
@@ -59,15 +59,12 @@ def test_a_decision_that_waited_past_the_deadline_is_late(world: World) -> None:
 
 def test_a_start_that_waited_past_its_minute_is_late(world: World) -> None:
     grant = world.granted()
-    gateway = gateways.find_gateway(world.lockbox, GATEWAY)
     offer = access.connect(world.lockbox, world.caller("idris"), grant_id=grant.id, front="browser").session
     answer = refused_behind(
         world,
         lambda uow: uow.sessions.get(offer.id, lock=True),
         lambda: world.clock.advance(CONNECT_TIME),
-        lambda: gateways.start_session(
-            world.lockbox, gateway, session_id=offer.id, grant_id=grant.id, front="browser", client_address=""
-        ),
+        lambda: world.start(offer),
     )
     assert answer == "illegal_transition"
 

@@ -9,12 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from openlockbox.activitylog.entry import document_sha256
 from openlockbox.domain.elevation import Permission
-from openlockbox.domain.ids import PrincipalId
-from openlockbox.services import access
+from openlockbox.domain.ids import PrincipalId, TenantId
+from openlockbox.domain.lockdown import LockKind
+from openlockbox.grants.assertion import sign_text
+from openlockbox.grants.keys import Ed25519Signer, encode_public_key
+from openlockbox.services import access, lockdown, passkeys
 from openlockbox.services.accounts import secret_digest
+from openlockbox.services.log import sign_head
 from openlockbox.services.ports import EntryFilter
+from openlockbox.testing import database_samples
 from tests.integration.web.conftest import ACTORS
 from tests.world import AMBERTIDE, MACHINE, PELIMOOR, PROVIDER, SUBSCRIPTION
 
@@ -24,6 +31,8 @@ CUSTOMER = frozenset({"owner", "approver", "administrator", "reader"})
 MEMBERS = CUSTOMER | {"member"}
 DECIDERS = frozenset({"owner", "approver"})
 ADMINISTRATOR = frozenset({"administrator"})
+KEEPERS = DECIDERS | ADMINISTRATOR
+CONFLICT = frozenset({409})
 ENGINEER = frozenset({"engineer"})
 ENGINEERS = ENGINEER | {"other_engineer"}
 REVIEWERS = frozenset({"lead", "devops"})
@@ -78,6 +87,62 @@ def owners_token(world) -> Values:
     return {"token_id": next(t.id for t in found if t.token_sha256 == digest)}
 
 
+def owners_passkey(world) -> Values:
+    made = world.passkey("senna")
+    held = passkeys.mine(world.lockbox, world.caller("senna"))
+    key_id = next(p.key_id for p in held if p.credential_id == made.credential_id)
+    for other in held:
+        if other.key_id != key_id:
+            passkeys.remove(world.lockbox, world.caller("senna"), key_id=other.key_id)
+    return {"key_id": key_id}
+
+
+def owners_key(world) -> Values:
+    signer = Ed25519Signer(Ed25519PrivateKey.generate())
+    public_key = encode_public_key(signer.public_key)
+    proof = sign_text(passkeys.signing_key_statement("senna", public_key), signer)
+    passkeys.add_automation_key(world.lockbox, world.caller("senna"), name="ci", public_key=public_key, proof=proof)
+    return {"key_id": signer.key_id}
+
+
+def tile(world) -> Values:
+    return {"level": "0", "place": "000.p/1"}
+
+
+def documented(world) -> Values:
+    with world.lockbox.database.unit_of_work() as uow:
+        uow.activity.append(database_samples.event(TenantId(AMBERTIDE), document="shown"), at=world.clock.now)
+        uow.commit()
+    return {"sha256": document_sha256("shown")}
+
+
+def cosigned(world) -> Values:
+    with world.lockbox.database.unit_of_work() as uow:
+        uow.activity.add_cosignature(AMBERTIDE, 1, "w", sign_head(world.lockbox, uow, AMBERTIDE))
+        uow.commit()
+    return {}
+
+
+def locked(world) -> Values:
+    lift_all(world)
+    lock = lockdown.lock_tenant(world.lockbox, world.caller("senna"), tenant_id=AMBERTIDE, reason="")
+    return {"lock_id": lock.id}
+
+
+def lift_all(world) -> Values:
+    """Leave nothing locked behind whoever came before."""
+    with world.lockbox.database.unit_of_work(read_only=True) as uow:
+        standing = [*uow.locks.standing(AMBERTIDE), *uow.locks.standing(PROVIDER)]
+    for lock in standing:
+        by = "oper" if lock.kind is LockKind.ENGINEER else "tessa"
+        lockdown.lift(world.lockbox, world.caller(by), lock_id=lock.id)
+    return {}
+
+
+def an_engineer(world) -> Values:
+    return lift_all(world) or {"principal_id": "wrenna"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """Who may, on what, with which body or form. `{name}` in a value is filled from what was arranged."""
@@ -94,6 +159,11 @@ def may(allowed: frozenset[str], on: Arrange = nothing, **more) -> Rule:
     return Rule(allowed=allowed, on=on, **more)
 
 
+FOREIGN_KEY = {
+    "name": "ci",
+    "public_key": encode_public_key(Ed25519PrivateKey.generate().public_key()),
+    "proof": "A" * 86,
+}
 DIGEST, REASON = {"digest": "{digest}"}, {"reason": "because"}
 QUESTION = {"resource_id": MACHINE, "scenario": "remote_desktop", "permission": "operate", "justification": "Logs."}
 FORM_QUESTION = {
@@ -106,6 +176,7 @@ CASE = {"subscription_id": SUBSCRIPTION, "title": "Kiln", "description": "Hot.",
 READER_ROLE = {"principal_id": "bram", "role": "reader"}
 DECISION = {"decision": "deny", "duration": "PT1H", **DIGEST}
 API, TENANT, CASES = "/api/v1", "/api/v1/tenants/{tenant}", "/api/v1/tenants/{tenant}/service-requests/{case}"
+LOG = "/log/{tenant}"
 T, ENGINEERS_CASE = "/t/{tenant}", "/engineer/service-requests/{case}"
 
 TABLE: Mapping[str, Rule] = {
@@ -113,10 +184,21 @@ TABLE: Mapping[str, Rule] = {
     f"GET {API}/me": may(PEOPLE),
     f"GET {API}/tokens": may(PEOPLE),
     f"POST {API}/tokens/{{token_id}}/revoke": may(frozenset({"owner"}), owners_token),
+    f"GET {API}/signing-keys": may(PEOPLE),
+    f"POST {API}/signing-keys": may(NOBODY, send=FOREIGN_KEY, also_refused=frozenset({422})),  # the proof is not theirs
+    f"POST {API}/signing-keys/{{key_id}}/remove": may(frozenset({"owner"}), owners_key),
     f"GET {TENANT}/requests": may(CUSTOMER),
     f"GET {TENANT}/requests/{{request_id}}": may(SEE_REQUEST, pending),
     f"POST {TENANT}/requests/{{request_id}}/approve": may(DECIDERS, pending, send=DIGEST),
     f"POST {TENANT}/requests/{{request_id}}/deny": may(DECIDERS, pending, send=DIGEST),
+    f"POST {TENANT}/requests/{{request_id}}/statement": may(DECIDERS, pending, send={"answer": "deny", **DIGEST}),
+    f"POST {TENANT}/requests/{{request_id}}/decision": may(  # what is sent is no statement
+        NOBODY, pending, send={"statement": "x", "signature": "x"}, also_refused=frozenset({422})
+    ),
+    f"GET {TENANT}/roster": may(KEEPERS),
+    f"POST {TENANT}/roster/proposal": may(NOBODY, send={}, also_refused=CONFLICT),  # a roster without keys is none
+    f"POST {TENANT}/roster": may(NOBODY, send={"signed": "x"}, also_refused=CONFLICT),
+    f"POST {TENANT}/requests/{{request_id}}/evidence": may(CUSTOMER, pending),
     f"GET {TENANT}/service-requests": may(MEMBERS),
     f"POST {TENANT}/service-requests": may(MEMBERS, send=CASE),
     f"GET {TENANT}/resources": may(MEMBERS),
@@ -140,9 +222,22 @@ TABLE: Mapping[str, Rule] = {
     f"POST {API}/sessions/{{session_id}}/abandon": may(ENGINEER, granted),
     f"GET {TENANT}/activity": may(CUSTOMER),
     f"GET {TENANT}/activity/{{index}}": may(CUSTOMER),
+    f"GET {TENANT}/locks": may(CUSTOMER),
+    f"POST {TENANT}/lock": may(DECIDERS | ADMINISTRATOR, lift_all, send=REASON),
+    f"POST {TENANT}/lock-resource": may(DECIDERS | ADMINISTRATOR, lift_all, send=REASON | {"resource_id": MACHINE}),
+    f"GET {API}/engineers/locks": may(LEAD_AND_OPERATOR),
+    f"POST {API}/engineers/{{principal_id}}/lock": may(LEAD_AND_OPERATOR, an_engineer, send=REASON),
+    f"POST {API}/locks/{{lock_id}}/lift": may(frozenset({"owner"}) | ADMINISTRATOR, locked),
     f"GET {TENANT}/roles": may(CUSTOMER),
     f"POST {TENANT}/roles/assign": may(ADMINISTRATOR, send=READER_ROLE),
     f"POST {TENANT}/roles/remove": may(ADMINISTRATOR, send=READER_ROLE),
+    # ---- the log as its verifiers read it
+    f"GET {LOG}/checkpoint": may(CUSTOMER),
+    f"GET {LOG}/tile/{{level}}/{{place}}": may(CUSTOMER, tile),
+    f"GET {LOG}/opened/{{index}}": may(CUSTOMER),
+    f"GET {LOG}/documents/{{sha256}}": may(CUSTOMER, documented),
+    f"GET {LOG}/witnessed": may(CUSTOMER, cosigned),
+    f"POST {LOG}/cosignatures": may(NOBODY, send={}, also_refused=frozenset({422})),  # a signature is what opens it
     f"GET {API}/openapi.json": may(EVERYBODY),
     "GET /healthz": may(EVERYBODY),
     "GET /readyz": may(EVERYBODY),
@@ -151,7 +246,7 @@ TABLE: Mapping[str, Rule] = {
         NOBODY,
         send={
             "code": "guess",
-            "public_key": "A" * 43,
+            "public_key": encode_public_key(Ed25519PrivateKey.generate().public_key()),
             "browser_url": "",
             "native_address": "",
             "native_certificate_sha256": "",
@@ -160,6 +255,7 @@ TABLE: Mapping[str, Rule] = {
     ),
     "POST /gateway/v1/lease": may(NOBODY, is_recorded=False),
     "GET /gateway/v1/grants/{grant_id}": may(NOBODY, granted, is_recorded=False),
+    "POST /gateway/v1/grants/{grant_id}/evidence": may(NOBODY, granted, is_recorded=False),
     "POST /gateway/v1/sessions/{session_id}/start": may(NOBODY, granted, is_recorded=False),
     "POST /gateway/v1/sessions/{session_id}/refused": may(NOBODY, granted, is_recorded=False),
     "POST /gateway/v1/sessions/{session_id}/end": may(NOBODY, granted, is_recorded=False),
@@ -169,7 +265,20 @@ TABLE: Mapping[str, Rule] = {
     "POST /sign-in": may(
         NOBODY, send={"mail": "senna@ambertide.example", "password": "x", "code": "0"}, is_recorded=False
     ),
+    "POST /sign-in/passkey/begin": may(
+        NOBODY, send={"mail": "senna@ambertide.example", "password": "x"}, is_recorded=False
+    ),
+    "POST /sign-in/passkey": may(NOBODY, send={"response": "{{}}"}, is_recorded=False, also_refused=frozenset({422})),
     "POST /sign-out": may(PEOPLE),
+    "GET /step-up": may(PEOPLE),
+    "POST /step-up": may(NOBODY, send={"code": "000000"}),
+    "POST /step-up/begin": may(frozenset({"owner"}), owners_passkey),
+    "POST /step-up/passkey": may(NOBODY, send={"response": "{{}}"}, also_refused=frozenset({422})),
+    "POST /profile/passkeys/begin": may(PEOPLE),
+    "POST /profile/passkeys": may(NOBODY, send={"key_name": "x", "response": "{{}}"}, also_refused=frozenset({422})),
+    "POST /profile/passkeys/{key_id}/rename": may(frozenset({"owner"}), owners_passkey, send={"key_name": "x"}),
+    "POST /profile/passkeys/{key_id}/remove": may(frozenset({"owner"}), owners_passkey),
+    "POST /profile/signing-keys/{key_id}/remove": may(frozenset({"owner"}), owners_key),
     "GET /profile": may(PEOPLE),
     "POST /profile": may(PEOPLE, send={"language": "", "time_zone": "UTC"}),
     "POST /profile/tokens": may(PEOPLE, send={"name": "mine", "scopes": "profile.read"}),
@@ -183,6 +292,12 @@ TABLE: Mapping[str, Rule] = {
     f"POST {T}/requests/{{request_id}}/decide": may(SEE_REQUEST, pending, send=DECISION),  # decides nothing
     f"GET {T}/requests/{{request_id}}/confirm": may(SEE_REQUEST, pending),
     f"POST {T}/requests/{{request_id}}/confirm": may(DECIDERS, pending, send=DECISION),
+    f"POST {T}/requests/{{request_id}}/evidence": may(CUSTOMER, pending),
+    f"GET {T}/roster": may(KEEPERS),
+    f"POST {T}/roster/change": may(NOBODY, also_refused=CONFLICT),  # as in the API
+    f"POST {T}/roster/review": may(NOBODY, send={"brought": "x"}, also_refused=CONFLICT),
+    f"POST {T}/roster": may(NOBODY, send={"statement": "x"}, also_refused=CONFLICT),
+    f"POST {T}/roster/download": may(NOBODY, send={"brought": "x"}, also_refused=CONFLICT),
     "POST /grants/{grant_id}/end": may(END_GRANT, granted, send=REASON),
     f"GET {T}/service-requests": may(MEMBERS),
     f"GET {T}/service-requests/new": may(MEMBERS),
@@ -198,6 +313,11 @@ TABLE: Mapping[str, Rule] = {
     f"POST {T}/settings/roles/remove": may(ADMINISTRATOR, send={"person": "bram", "role": "reader|"}),
     # ---- portal: the provider's
     "GET /provider/access": may(LEAD_AND_OPERATOR),
+    f"GET {T}/lock": may(CUSTOMER),
+    f"POST {T}/lock": may(DECIDERS | ADMINISTRATOR, lift_all, send=REASON),
+    f"POST {T}/lock/resource": may(DECIDERS | ADMINISTRATOR, lift_all, send=REASON | {"resource": MACHINE}),
+    "POST /provider/locks": may(LEAD_AND_OPERATOR, lift_all, send=REASON | {"engineer": "wrenna"}),
+    "POST /locks/{lock_id}/lift": may(frozenset({"owner"}) | ADMINISTRATOR, locked),
     "GET /provider/activity": may(OPERATOR),
     "GET /provider/activity/{index}": may(OPERATOR),
     "GET /provider/activity.jsonl": may(OPERATOR),
@@ -259,7 +379,7 @@ def attempt(world, route: str, actor: str, rule: Rule, values: Values):
     method, path = route.split(" ", 1)
     filled = (path + rule.query).format_map(values)
     sent = {name: value.format_map(values) for name, value in (rule.send or {}).items()}
-    if path.startswith(("/api", "/gateway", "/healthz", "/readyz")):
+    if path.startswith(("/api", "/log", "/gateway", "/healthz", "/readyz")):
         secret = world.token(ACTORS[actor]) if ACTORS[actor] else ""
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         return world.call(method, filled, headers=headers, **({"json": sent} if rule.send is not None else {}))
@@ -279,6 +399,7 @@ def _a_member_with_or_without_a_role(request, world):
     if route in TAKES:
         assert world.api("tessa", "POST", "/tenants/ambertide/roles/assign", READER_ROLE).status_code == 201
     yield
+    lift_all(world)
     if route in GIVES:
         assert world.api("tessa", "POST", "/tenants/ambertide/roles/remove", READER_ROLE).status_code == 204
 
@@ -303,7 +424,7 @@ def test_a_route_is_open_to_those_named_and_to_nobody_else(world, route):
             wrong.append(f"{actor}: {response.status_code} {response.text[:300]}")
         elif not allowed:
             wrong += _refused_properly(
-                world, actor, rule, response, before, is_portal=not route.split()[1].startswith("/api")
+                world, actor, rule, response, before, is_portal=not route.split()[1].startswith(("/api", "/log"))
             )
     assert not wrong
 
@@ -320,7 +441,7 @@ def _refused_properly(world, actor, rule, response, before, *, is_portal):
     return []
 
 
-@pytest.mark.parametrize("route", sorted(r for r in TABLE if "/tenants/{tenant}/" in r or "/t/{tenant}" in r))
+@pytest.mark.parametrize("route", sorted(r for r in TABLE if re.search(r"/(tenants|t|log)/{tenant}", r)))
 def test_an_address_with_another_organizations_name_leads_nowhere(world, route):
     """Nobody of Ambertide reaches anything under Pelimoor's name, with or without a thing of their own in the address."""
     rule = TABLE[route]

@@ -2,12 +2,15 @@
 
 import os
 import stat
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from openlockbox.activitylog.note import Checkpoint, open_checkpoint, sign_checkpoint, verifier_key
+from openlockbox.activitylog.tree import EMPTY_ROOT
 from openlockbox.adapters.keys.files import PURPOSES, FileKeys, KeyFilePermission, KeyFileRefused
 from openlockbox.grants.envelope import Kind, open_envelope, seal
 from openlockbox.grants.trust import decode_trust
@@ -21,7 +24,7 @@ def directory(tmp_path: Path) -> Path:
 
 def trusted(keys: FileKeys, purpose: str) -> set[str]:
     bundle = decode_trust(dict(keys.trust()))  # type: ignore[arg-type]  # plain JSON values
-    return set(bundle.grant_keys if purpose == "grants" else bundle.revocation_keys)
+    return set(getattr(bundle, f"{purpose.removesuffix('s')}_keys"))
 
 
 def version(keys: FileKeys) -> int:
@@ -36,7 +39,7 @@ def test_everything_is_made_private_whatever_the_umask(tmp_path: Path) -> None:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
     files = list((tmp_path / "keys").iterdir())
-    assert len(files) == 7
+    assert len(files) == 9
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
@@ -49,7 +52,17 @@ def test_what_the_signer_signs_the_bundle_verifies(directory: Path) -> None:
 
 def test_each_purpose_has_a_key_of_its_own(directory: Path) -> None:
     keys = FileKeys(directory)
-    assert keys.signer("grants").key_id != keys.signer("revocations").key_id
+    assert len({keys.signer(purpose).key_id for purpose in PURPOSES}) == len(PURPOSES)
+
+
+def test_what_the_checkpoint_signer_signs_the_bundle_verifies(directory: Path) -> None:
+    keys = FileKeys(directory)
+    keys.add("checkpoints")
+    bundle = decode_trust(dict(keys.trust()))  # type: ignore[arg-type]  # plain JSON values
+    vkeys = [verifier_key("log", key.public_bytes_raw()) for key in bundle.checkpoint_keys.values()]
+    checkpoint = Checkpoint("log", 0, EMPTY_ROOT)
+    assert len(vkeys) == 2
+    assert open_checkpoint(sign_checkpoint(checkpoint, keys.signer("checkpoints")), vkeys) == checkpoint
 
 
 def test_keys_and_secrets_are_the_same_after_a_restart(directory: Path) -> None:
@@ -65,7 +78,7 @@ def test_unknown_names_are_key_errors(directory: Path) -> None:
     keys = FileKeys(directory)
     for ask in (keys.signer, keys.secret, keys.key_ids, keys.add):
         with pytest.raises(KeyError):
-            ask("checkpoints")
+            ask("sessions")
 
 
 def test_keys_are_never_overwritten(directory: Path) -> None:
@@ -158,12 +171,13 @@ def test_another_kind_of_key_is_refused(directory: Path) -> None:
         FileKeys(directory)
 
 
-def test_one_key_for_both_purposes_is_refused(directory: Path) -> None:
-    (path,) = directory.glob("grants-*.pem")
-    copy = directory / path.name.replace("grants", "revocations")
+@pytest.mark.parametrize("one, other", list(combinations(PURPOSES, 2)))
+def test_one_key_for_two_purposes_is_refused(directory: Path, one: str, other: str) -> None:
+    (path,) = directory.glob(f"{one}-*.pem")
+    copy = directory / path.name.replace(one, other)
     copy.write_bytes(path.read_bytes())
     copy.chmod(0o600)
-    with pytest.raises(KeyFileRefused, match="serves grants and revocations"):
+    with pytest.raises(KeyFileRefused, match=f"serves {one} and {other}"):
         FileKeys(directory)
 
 
@@ -204,5 +218,5 @@ def test_an_unknown_key_cannot_be_promoted(directory: Path) -> None:
 def test_a_rotation_leaves_no_other_files_and_all_private(directory: Path) -> None:
     keys = FileKeys(directory)
     keys.promote("grants", keys.add("grants"))
-    assert len(list(directory.iterdir())) == 8
+    assert len(list(directory.iterdir())) == 10
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}

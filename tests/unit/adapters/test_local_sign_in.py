@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 
 from openlockbox.adapters.identity import local
 from openlockbox.adapters.identity.local import LocalSignIn, hash_secret, new_secret
-from openlockbox.domain.errors import InvalidInput, SignInFailed, Throttled
+from openlockbox.domain.errors import CodeRefused, InvalidInput, SignInFailed, Throttled
 from openlockbox.domain.ids import PersonId, PrincipalId, TenantId
 from openlockbox.domain.principal import Principal, PrincipalState
 from openlockbox.services.ports import LocalCredential, Presented
@@ -75,9 +75,18 @@ class Principals:
 
 
 @dataclass
+class Passkeys:
+    ended: list[str] = field(default_factory=list)
+
+    def remove_challenges_of(self, principal_id: PrincipalId) -> None:
+        self.ended.append(principal_id)
+
+
+@dataclass
 class Unit:
     identity: Any = field(default_factory=Identity)
     principals: Any = field(default_factory=lambda: Principals({NADIA.mail: NADIA}))
+    passkeys: Any = field(default_factory=Passkeys)
 
 
 class CountingHasher(PasswordHasher):
@@ -394,3 +403,44 @@ def test_the_shipped_hash_is_argon2id_of_rfc_9106_strength(uow) -> None:
     method = LocalSignIn(KEY)
     method.enrol(uow, NADIA, password=PASSWORD)
     assert uow.identity.credentials["nadia"].password_hash.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+# ---- a password alone, before a passkey; a code alone, to step up ----
+
+
+def test_a_password_alone_is_examined_as_hard_for_unknown_names_and_takes_no_code(method, uow, totp, hasher) -> None:
+    for mail, password in (("nobody@ambertide.example", PASSWORD), (NADIA.mail, "wrong"), (NADIA.mail, "")):
+        before = hasher.verified
+        with pytest.raises(SignInFailed):
+            method.examine_password(uow, replace(presented("", mail=mail), password=password), now=NOW)
+        assert hasher.verified == before + 1
+    assert method.examine_password(uow, presented(""), now=NOW)(uow) == NADIA
+    assert sign_in(method, uow, presented(totp.at(NOW)), now=NOW) == NADIA  # the code is still unused
+
+
+def test_a_password_changed_meanwhile_is_refused(method, uow, totp) -> None:
+    accept = method.examine_password(uow, presented(""), now=NOW)
+    method.enrol(uow, NADIA, password=PASSWORD)
+    with pytest.raises(SignInFailed):
+        accept(uow)
+
+
+def test_a_disabled_person_goes_no_further_than_the_password(method, uow, totp) -> None:
+    accept = method.examine_password(uow, presented(""), now=NOW)
+    uow.principals.by_mail[NADIA.mail] = replace(NADIA, state=PrincipalState.DISABLED)
+    with pytest.raises(SignInFailed):
+        accept(uow)
+
+
+def test_a_code_alone_counts_once(method, uow, totp) -> None:
+    code = totp.at(NOW)
+    method.use_code(uow, NADIA, code, now=NOW)
+    for again in (code, "", "000000", totp.at(NOW + timedelta(minutes=5))):
+        with pytest.raises(CodeRefused):
+            method.use_code(uow, NADIA, again, now=NOW)
+    with pytest.raises(SignInFailed):  # nor does it sign in
+        sign_in(method, uow, presented(code), now=NOW)
+
+
+def test_new_credentials_end_what_was_begun_with_a_passkey(method, uow, totp) -> None:
+    assert uow.passkeys.ended == [NADIA.id]

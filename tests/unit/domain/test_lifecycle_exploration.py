@@ -135,18 +135,18 @@ def review(world: World, by: PrincipalId, *, approve: bool) -> World:
 
 def decide(world: World, by: PrincipalId, *, duration: timedelta | None, digest: str = "d") -> World:
     assert world.request is not None
-    who = {"by": by, "person": PERSON[by], "roles": SUBSCRIPTION_ROLES.get(by, NOBODY)}
+    who = {"person": PERSON[by], "roles": SUBSCRIPTION_ROLES.get(by, NOBODY)}
+    decision = core.Decision(by=by, at=world.now, reason="", granted_duration=duration, statement="")
     if duration is None:
-        denied = core.deny(world.request, **who, digest=digest, reason="", statement="", now=world.now)  # type: ignore[arg-type]
+        denied = core.deny(world.request, decision=decision, **who, digest=digest)  # type: ignore[arg-type]
         return replace(world, request=denied)
     approved = core.approve(
         world.request,
+        decision=decision,
+        permission=ELEVATION.permission,
+        channels=ELEVATION.channels,
         **who,  # type: ignore[arg-type]
         digest=digest,
-        granted_duration=duration,
-        reason="",
-        statement="",
-        now=world.now,
     )
     _, granted = grants.rests_on(approved)
     grant = Grant(

@@ -13,20 +13,20 @@ CREDENTIAL = Credential(username="lockbox1", password="s3cret ü", domain="")
 @pytest.fixture
 def secrets(tmp_path):
     directory = tmp_path / "secrets"
-    write_secret(directory, "vm1.operate", CREDENTIAL)
+    write_secret(directory, "vm1.operate", CREDENTIAL, tenant_id="contoso")
     return directory
 
 
 def refused(directory, name="vm1.operate"):
     with pytest.raises(ConnectionRefused) as refusal:
-        load_secret(directory, name)
+        load_secret(directory, name, tenant_id="contoso")
     assert refusal.value.code == "secret_missing"
     assert refusal.value.__cause__ is None
     return refusal
 
 
 def test_a_secret_comes_back_from_files_that_only_the_owner_reads(secrets):
-    assert load_secret(secrets, "vm1.operate") == CREDENTIAL
+    assert load_secret(secrets, "vm1.operate", tenant_id="contoso") == CREDENTIAL
     assert secrets.stat().st_mode & 0o777 == 0o700
     assert (secrets / "vm1.operate.json").stat().st_mode & 0o777 == 0o600
     assert list_secrets(secrets) == ["vm1.operate"]
@@ -36,6 +36,17 @@ def test_a_secret_comes_back_from_files_that_only_the_owner_reads(secrets):
 def test_a_file_open_to_others_is_refused(secrets, mode):
     (secrets / "vm1.operate.json").chmod(mode)
     refused(secrets)
+
+
+def test_another_tenants_grant_gets_no_secret(secrets):
+    with pytest.raises(ConnectionRefused) as refusal:
+        load_secret(secrets, "vm1.operate", tenant_id="fabrikam")
+    assert refusal.value.code == "secret_of_other_tenant"
+
+
+def test_a_secret_belongs_to_a_tenant(secrets):
+    with pytest.raises(SecretInvalid):
+        write_secret(secrets, "new", CREDENTIAL, tenant_id="")
 
 
 def test_a_directory_open_to_others_is_refused(secrets):
@@ -58,7 +69,7 @@ def test_a_link_is_not_followed(secrets):
 @pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "-x", ".hidden", "a" * 65, "a\n", "ü", "a\x00"])
 def test_a_name_that_is_no_plain_name_is_refused(secrets, name):
     with pytest.raises(SecretInvalid):
-        write_secret(secrets, name, CREDENTIAL)
+        write_secret(secrets, name, CREDENTIAL, tenant_id="contoso")
     with pytest.raises(SecretInvalid):
         remove_secret(secrets, name)
     refused(secrets, name)
@@ -66,7 +77,14 @@ def test_a_name_that_is_no_plain_name_is_refused(secrets, name):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"username": 1, "password": "x", "domain": ""}', '{"username": "pw-in-text"', "[" * 100_000],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"tenant": "contoso", "username": 1, "password": "x", "domain": ""}',
+        '{"username": "pw-in-text"',
+        "[" * 100_000,
+    ],
 )
 def test_a_malformed_secret_is_refused_without_showing_it(secrets, text):
     (secrets / "vm1.operate.json").write_text(text)
@@ -80,7 +98,7 @@ def test_a_credential_never_shows_itself():
 @pytest.mark.parametrize("bad", [Credential(username="", password="x"), Credential(username="x", password="a\x00b")])
 def test_a_value_that_cannot_be_used_is_not_stored(secrets, bad):
     with pytest.raises(SecretInvalid):
-        write_secret(secrets, "new", bad)
+        write_secret(secrets, "new", bad, tenant_id="contoso")
     assert list_secrets(secrets) == ["vm1.operate"]
 
 

@@ -1,79 +1,73 @@
 """Each guard of the verification is needed: with it taken out, a vector gives another answer."""
 
 import ast
-import json
-from datetime import timedelta
-from pathlib import Path
+import inspect
 from types import ModuleType
 
 import pytest
 
-from openlockbox.grants import verify
-from openlockbox.grants.encoding import parse_instant
-from openlockbox.grants.revocations import open_revocations
-from openlockbox.grants.trust import decode_trust
+from openlockbox.grants import approval, presence, verify
+from openlockbox.verification import connection, logged
+from tests.unit.grants.vector_files import VECTORS, answer
 
-ROOT = Path(__file__).resolve().parents[3]
-SOURCE = Path(verify.__file__).read_text()
-VECTORS = [json.loads(path.read_text()) for path in sorted((ROOT / "tests" / "vectors" / "grants").glob("*.json"))]
+MODULES = {module.__name__: module for module in (verify, approval, presence, logged, connection)}
+SOURCES = {name: inspect.getsource(module) for name, module in MODULES.items()}
+# Not for connections: a session's start is checked by tests/unit/gateway/test_start.py.
+NOT_FOR_CONNECTIONS = {"check_start_logged", "refuse_unless"}
 
 
 def is_guard(node):
-    """Tell the statements `_refuse_unless(...)`."""
+    """Tell the statements `refuse_unless(...)` and `raise VerificationRefused(...)`."""
+    call = node.value if isinstance(node, ast.Expr) else node.exc if isinstance(node, ast.Raise) else None
     return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Call)
-        and isinstance(node.value.func, ast.Name)
-        and node.value.func.id == "_refuse_unless"
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in {"refuse_unless", "VerificationRefused"}
     )
 
 
-GUARDS = [node.lineno for node in ast.walk(ast.parse(SOURCE)) if is_guard(node)]
+def guards_of(source):
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    wanted = [node for node in functions if node.name not in NOT_FOR_CONNECTIONS]
+    return sorted(node.lineno for function in wanted for node in ast.walk(function) if is_guard(node))
+
+
+GUARDS = [(name, line) for name, source in SOURCES.items() for line in guards_of(source)]
 
 
 class Without(ast.NodeTransformer):
     def __init__(self, line):
         self.line = line
 
-    def visit_Expr(self, node):
-        return ast.copy_location(ast.Pass(), node) if node.lineno == self.line else node
+    def visit(self, node):
+        if is_guard(node) and node.lineno == self.line:
+            return ast.copy_location(ast.Pass(), node)
+        return self.generic_visit(node)
 
 
-def module_without(line):
-    module = ModuleType("verify_without")
-    tree = ast.fix_missing_locations(Without(line).visit(ast.parse(SOURCE)))
-    exec(compile(tree, "verify_without", "exec"), vars(module))  # noqa: S102  our own source, less one line
+def module_without(name, line):
+    module = ModuleType("without")
+    tree = ast.fix_missing_locations(Without(line).visit(ast.parse(SOURCES[name])))
+    exec(compile(tree, "without", "exec"), vars(module))  # noqa: S102  our own source, less one line
     return module
 
 
-def answer(module, case):
-    trust = decode_trust(case["trust"])
-    age = case["lease_age_milliseconds"]
+def answer_without(module, case):
     try:
-        module.verify_connection(
-            case["token"],
-            case["grant"],
-            trust=trust,
-            revocations=None if case["revocations"] is None else open_revocations(case["revocations"], trust),
-            lease_age=None if age is None else timedelta(milliseconds=age),
-            gateway_id=case["gateway_id"],
-            front=case["front"],
-            now=parse_instant(case["now"]),
-            started_at=parse_instant(case["started_at"]),
-            used=set(case["used"]),
-        )
-    except module.VerificationRefused as refused:
-        return refused.code
+        return answer(case, getattr(module, "verify_connection", None))
     except Exception as error:  # noqa: BLE001  without a guard something may break further on: another answer too
         return type(error).__name__
-    return "ok"
 
 
 def test_there_are_guards_to_take_out():
-    assert len(GUARDS) > 20
+    assert len(GUARDS) > 60
 
 
-@pytest.mark.parametrize("line", GUARDS)
-def test_without_this_guard_a_vector_gives_another_answer(line):
-    module = module_without(line)
-    assert any(answer(module, case) != case["expect"] for case in VECTORS), SOURCE.splitlines()[line - 1]
+@pytest.mark.parametrize("name, line", GUARDS)
+def test_without_this_guard_a_vector_gives_another_answer(name, line, monkeypatch):
+    module = module_without(name, line)
+    for function, body in vars(module).items():
+        if inspect.isfunction(body) and body.__module__ == module.__name__ and hasattr(connection, function):
+            monkeypatch.setattr(connection, function, body)
+    differs = any(answer_without(module, case) != case["expect"] for case in VECTORS.values())
+    assert differs, SOURCES[name].splitlines()[line - 1]

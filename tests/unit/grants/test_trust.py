@@ -10,12 +10,15 @@ from openlockbox.grants.grant import open_grant, seal_grant
 from openlockbox.grants.revocations import open_revocations, seal_revocations
 from openlockbox.grants.statement import canonical, decision_statement, digest
 from openlockbox.grants.trust import bundle_of, decode_trust, encode_trust, parse_trust
-from tests.unit.grants.material import DIGEST, GRANTS, NOW, REVOCATIONS, STRANGER, TRUST, grant, revocation_list
+from tests.unit.grants.material import CHECKPOINTS, GRANTS, NOW, REVOCATIONS, STRANGER, TRUST, grant, revocation_list
 
 
 def test_two_grant_keys_overlap_while_one_replaces_the_other():
     both = bundle_of(
-        version=2, grant_keys=[GRANTS.public_key, STRANGER.public_key], revocation_keys=[REVOCATIONS.public_key]
+        version=2,
+        grant_keys=[GRANTS.public_key, STRANGER.public_key],
+        revocation_keys=[REVOCATIONS.public_key],
+        checkpoint_keys=[CHECKPOINTS.public_key],
     )
     assert open_grant(seal_grant(grant(), GRANTS), both) == open_grant(seal_grant(grant(), STRANGER), both)
 
@@ -25,13 +28,17 @@ def test_the_grants_key_cannot_sign_a_revocation_list():
         open_revocations(seal_revocations(revocation_list(), GRANTS), TRUST)
 
 
-def test_one_key_for_both_uses_is_refused():
-    shared = bundle_of(version=1, grant_keys=[GRANTS.public_key], revocation_keys=[GRANTS.public_key])
+@pytest.mark.parametrize(
+    "keys", [(GRANTS, GRANTS, CHECKPOINTS), (GRANTS, REVOCATIONS, GRANTS), (GRANTS, REVOCATIONS, REVOCATIONS)]
+)
+def test_one_key_for_two_uses_is_refused(keys):
+    grants, revocations, checkpoints = ([key.public_key] for key in keys)
+    shared = bundle_of(version=1, grant_keys=grants, revocation_keys=revocations, checkpoint_keys=checkpoints)
     with pytest.raises(EnvelopeRefused, match="trust_key_shared"):
         decode_trust(encode_trust(shared))
 
 
-@pytest.mark.parametrize("field", ["grant_keys", "revocation_keys"])
+@pytest.mark.parametrize("field", ["grant_keys", "revocation_keys", "checkpoint_keys"])
 def test_a_bundle_without_keys_is_refused(field):
     with pytest.raises(EnvelopeRefused, match="trust_empty"):
         decode_trust({**encode_trust(TRUST), field: {}})
@@ -66,13 +73,16 @@ def test_a_denial_grants_no_time():
         decision_statement(
             tenant_id="t",
             request_id="r",
-            request_digest=DIGEST,
+            request_digest="ab" * 32,
             decision="deny",
             granted_duration=timedelta(hours=1),
             permission="read",
+            channels=(),
             reason="",
             by="p",
             at=NOW,
+            nonce="A" * 22,
+            roster_version=0,
         )
 
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from openlockbox.domain.elevation import Permission
-from openlockbox.domain.errors import GatewayRefused, InvalidInput, LockboxError, NotFound, SignInFailed, Throttled
+from openlockbox.domain.errors import (
+    GatewayRefused,
+    InvalidInput,
+    LockboxError,
+    NotFound,
+    NotSignedIn,
+    SignInFailed,
+    Throttled,
+)
 from openlockbox.domain.gateway import Gateway
 from openlockbox.domain.ids import OPERATOR_COMMAND, GatewayId, PrincipalId
 from openlockbox.domain.principal import Role
@@ -109,3 +117,20 @@ def test_two_permission_levels_never_share_an_account(world: World) -> None:
             target=shared,
         )
     assert world.actions(PROVIDER)[-1] == "resource.put.refused"
+
+
+def test_a_token_revoked_or_ended_after_it_was_resolved_opens_nothing(world: World) -> None:
+    made = [
+        accounts.create_token(world.lockbox, world.caller("senna"), name="laptop", scopes=frozenset({"profile.read"}))
+        for _ in range(2)
+    ]
+    revoked, held = (accounts.find_token_caller(world.lockbox, secret) for _, secret in made)
+    assert revoked is not None
+    assert held is not None
+    accounts.revoke_token(world.lockbox, world.caller("senna"), token_id=made[0][0].id)
+    with pytest.raises(NotSignedIn):
+        accounts.tokens(world.lockbox, revoked)
+    assert len(accounts.tokens(world.lockbox, held)) == 2
+    world.clock.advance(accounts.TOKEN_TIME)
+    with pytest.raises(NotSignedIn):
+        accounts.tokens(world.lockbox, held)

@@ -183,8 +183,7 @@ def test_a_session_is_offered_started_once_and_ended_once(world: World) -> None:
     grant = world.granted()
     gateway = gateways.find_gateway(world.lockbox, GATEWAY)
     offer = access.connect(world.lockbox, world.caller("idris"), grant_id=grant.id, front="browser")
-    start = {"session_id": offer.session.id, "grant_id": grant.id, "front": "browser", "client_address": "127.0.0.1"}
-    assert gateways.start_session(world.lockbox, gateway, **start).state is SessionState.ACTIVE  # type: ignore[arg-type]
+    assert world.start(offer.session)[0].state is SessionState.ACTIVE
     end = {
         "session_id": offer.session.id,
         "at": world.clock.now,

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from openlockbox.activitylog.entry import SALT_BYTES, Entry, OpenedField, make_entry
+from openlockbox.activitylog.tree import CompactRange
 from openlockbox.adapters.db import tables as t
+from openlockbox.adapters.db.log_tree import SqlLogTree, completed_nodes
 from openlockbox.adapters.db.store import Unit
 from openlockbox.domain.errors import NotFound
 from openlockbox.domain.events import Event
@@ -19,15 +21,16 @@ from openlockbox.services.ports import EntryFilter
 _C, _HEAD = t.activity_entry.c, t.log_head.c
 _TAKE = {
     dialect: insert_(t.log_head)
-    .values(tenant_id=bindparam("tenant_id"), size=bindparam("count"))
+    .values(tenant_id=bindparam("tenant_id"), size=bindparam("count"), compact_range=literal(CompactRange().encode()))
     .on_conflict_do_update(
         index_elements=[_HEAD.tenant_id], set_={"size": _HEAD.size + bindparam("count", type_=_HEAD.size.type)}
     )
-    .returning(_HEAD.size)
+    .returning(_HEAD.compact_range)  # still without them
     for dialect, insert_ in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
 _ADD = insert(t.activity_entry)
-_SIZE = select(_HEAD.size).where(_HEAD.tenant_id == bindparam("tenant_id"))
+_ADD_NODE = insert(t.log_node)
+_GROWN = update(t.log_head).where(_HEAD.tenant_id == bindparam("tenant_id_")).values(compact_range=bindparam("range"))
 _NEWEST = select(t.activity_entry).where(_C.tenant_id == bindparam("tenant_id")).order_by(_C.entry_index.desc())
 _ONE = select(t.activity_entry).where(
     _C.tenant_id == bindparam("tenant_id"), _C.entry_index == bindparam("entry_index")
@@ -99,31 +102,47 @@ def _entry(row: Row[Any]) -> Entry:
     )
 
 
-class SqlActivity:
+class SqlActivity(SqlLogTree):
     """Implements `ActivityLog`. `flush` is the unit of work's to call, last before the commit."""
 
     def __init__(self, unit: Unit, salt: Callable[[int], bytes]) -> None:
-        self._unit = unit
+        super().__init__(unit)
         self._salt = salt
         self._queue: list[tuple[Event, datetime]] = []
+        self._taken: dict[TenantId, CompactRange] = {}  # heads that this unit has locked: nobody else changes them
+
+    def head(self, tenant_id: TenantId) -> CompactRange:
+        tree = self._taken.get(tenant_id)
+        return super().head(tenant_id) if tree is None else CompactRange(tree.size, tree.hashes)
 
     def append(self, event: Event, *, at: datetime) -> None:
         if at.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored")
         self._queue.append((event, at))
 
+    def append_now(self, event: Event, *, at: datetime) -> int:
+        self.append(event, at=at)
+        self.flush()
+        return self.size(event.tenant_id) - 1
+
     def flush(self) -> None:
         """Append what was queued. Heads are taken in tenant id order, so that two units can never wait for each other."""
         by_tenant: defaultdict[TenantId, list[tuple[Event, datetime]]] = defaultdict(list)
         for event, at in self._queue:
             by_tenant[event.tenant_id].append((event, at))
-        take = _TAKE[self._unit.connection.dialect.name]
+        take = _TAKE[self._dialect]
         for tenant_id in sorted(by_tenant):
             queued = by_tenant[tenant_id]
-            size: int = self._unit.returned(take, {"tenant_id": tenant_id, "count": len(queued)})
-            first = size - len(queued)
-            rows = [self._make(event, index=first + i, at=at) for i, (event, at) in enumerate(queued)]
-            self._unit.write_all(_ADD, rows)
+            encoded = self._unit.returned(take, {"tenant_id": tenant_id, "count": len(queued)})
+            tree = self._taken[tenant_id] = CompactRange.decode(bytes(encoded))
+            for event, at in queued:
+                row = self._make(event, index=tree.size, at=at)
+                self._unit.write(_ADD, row)
+                completed = tree.append(row["leaf_hash"])
+                self._unit.write_all(_ADD_NODE, completed_nodes(tenant_id, tree.size, completed))
+                if event.document:
+                    self._keep_document(tenant_id, event.document)
+            self._unit.write(_GROWN, {"tenant_id_": tenant_id, "range": tree.encode()})
         self._queue.clear()
 
     def _make(self, event: Event, *, index: int, at: datetime) -> dict[str, Any]:
@@ -139,10 +158,6 @@ class SqlActivity:
         if row is None:
             raise NotFound
         return _entry(row)
-
-    def size(self, tenant_id: TenantId) -> int:
-        row = self._unit.row(_SIZE, tenant_id=tenant_id)
-        return 0 if row is None else row.size
 
     def erase(self, tenant_id: TenantId, index: int, *, names: frozenset[str]) -> None:
         row = self._unit.row(_ONE_LOCKED, tenant_id=tenant_id, entry_index=index)

@@ -45,10 +45,10 @@ def refers_to(table: str) -> ForeignKey:
     return ForeignKey(f"{table}.id")
 
 
-def index(name: str, *columns: str, where: str | None = None) -> Index:
+def index(name: str, *columns: str, where: str | None = None, unique: bool = False) -> Index:
     """Make an index, over the rows of a literal condition where one is given."""
     clause = None if where is None else text(where)
-    return Index(f"ix_{name}", *columns, sqlite_where=clause, postgresql_where=clause)
+    return Index(f"ix_{name}", *columns, unique=unique, sqlite_where=clause, postgresql_where=clause)
 
 
 def lifecycle(machine: str, table: str) -> tuple[SchemaItem, ...]:

@@ -16,13 +16,18 @@ from openlockbox.adapters.db.grants import SqlGrants
 from openlockbox.adapters.db.identity import SqlIdentity
 from openlockbox.adapters.db.jit_requests import SqlJitRequests
 from openlockbox.adapters.db.lockbox_requests import SqlLockboxRequests
+from openlockbox.adapters.db.locks import SqlLocks
+from openlockbox.adapters.db.notify import RevocationBell
 from openlockbox.adapters.db.organizations import SqlResources, SqlTenants
 from openlockbox.adapters.db.outbox import SqlOutbox
+from openlockbox.adapters.db.passkeys import SqlPasskeys
 from openlockbox.adapters.db.people import SqlPrincipals
+from openlockbox.adapters.db.rosters import SqlRosters
 from openlockbox.adapters.db.service_requests import SqlServiceRequests
 from openlockbox.adapters.db.sessions import SqlSessions
 from openlockbox.adapters.db.statements import Statements
 from openlockbox.adapters.db.store import Unit
+from openlockbox.services.passkey_ports import PasskeyStore
 from openlockbox.services.ports import (
     ActivityLog,
     Database,
@@ -31,6 +36,7 @@ from openlockbox.services.ports import (
     IdentityStore,
     JitRequestStore,
     LockboxRequestStore,
+    LockStore,
     Outbox,
     PrincipalStore,
     ResourceStore,
@@ -39,6 +45,7 @@ from openlockbox.services.ports import (
     TenantStore,
     UnitOfWork,
 )
+from openlockbox.services.roster_ports import RosterStore
 
 POOL_SIZE: Final = 10  # connections a process; the web's threads wait for one rather than open more
 
@@ -59,6 +66,10 @@ class SqlDatabase:
             return SqlUnitOfWork(self._reader, self._statements, salt=self._salt, read_only=True, writer=None)
         return SqlUnitOfWork(self.engine, self._statements, salt=self._salt, read_only=False, writer=self._writer)
 
+    def revocation_bell(self) -> RevocationBell:
+        """Return what rings when the revocation list has changed; one for each event loop that listens."""
+        return RevocationBell(self.engine)
+
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
@@ -74,11 +85,14 @@ class SqlUnitOfWork:
     jit_requests: JitRequestStore
     lockbox_requests: LockboxRequestStore
     grants: GrantStore
+    locks: LockStore
     sessions: SessionStore
     gateways: GatewayStore
     activity: ActivityLog
     outbox: Outbox
     identity: IdentityStore
+    passkeys: PasskeyStore
+    rosters: RosterStore
 
     def __init__(
         self,
@@ -114,11 +128,14 @@ class SqlUnitOfWork:
         self.jit_requests = SqlJitRequests(unit)
         self.lockbox_requests = SqlLockboxRequests(unit)
         self.grants = SqlGrants(unit)
+        self.locks = SqlLocks(unit)
         self.sessions = SqlSessions(unit)
         self.gateways = SqlGateways(unit)
         self.activity = self._activity = SqlActivity(unit, self._salt)
         self.outbox = SqlOutbox(unit)
         self.identity = SqlIdentity(unit)
+        self.passkeys = SqlPasskeys(unit)
+        self.rosters = SqlRosters(unit)
         return self
 
     def __exit__(

@@ -23,6 +23,7 @@ BY_NAME: Final[dict[str, type[LockboxError]]] = {
     "fk_lockbox_request_transition": IllegalTransition,
     "fk_access_grant_transition": IllegalTransition,
     "fk_session_transition": IllegalTransition,
+    "fk_access_lock_transition": IllegalTransition,
 }
 BY_SQLSTATE: Final[dict[str, type[LockboxError]]] = {
     "23505": AlreadyExists,  # unique_violation

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Row, and_, bindparam, case, insert, select, update
+from sqlalchemy import BigInteger, Row, and_, bindparam, case, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from openlockbox.adapters.db import tables as t
-from openlockbox.adapters.db.store import Mapped, Unit
+from openlockbox.adapters.db.notify import CHANNEL
+from openlockbox.adapters.db.store import Mapped, Unit, deleting
 from openlockbox.domain.errors import NotFound
 from openlockbox.domain.gateway import Gateway
 from openlockbox.domain.ids import GatewayId
@@ -70,6 +71,10 @@ _NEXT = {
     for dialect, insert_ in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
 }
 _ADD = insert(t.revocation)
+_RING = select(
+    func.pg_notify(literal(CHANNEL), literal("")).label("rung")
+)  # sent by PostgreSQL when the transaction commits
+_END = deleting(t.revocation, "version")
 _VERSION = select(_HEAD.version)
 # One statement, so that version and list are of one moment: a list that lacks a revocation of its version would be a hole.
 _STANDING = (
@@ -109,8 +114,20 @@ class SqlGateways:
             raise NotFound
 
     def add_revocation(self, kind: RevokedKind, subject_id: str, *, until: datetime) -> int:
-        version: int = self._unit.returned(_NEXT[self._unit.connection.dialect.name], {})
+        version = self._next_version()
         self._unit.write(_ADD, {"version": version, "kind": kind, "subject_id": subject_id, "until_at": until})
+        return version
+
+    def end_revocation(self, version: int) -> int:
+        present = self._next_version()
+        self._unit.write(_END, {"version": version})
+        return present
+
+    def _next_version(self) -> int:
+        dialect = self._unit.connection.dialect.name
+        version: int = self._unit.returned(_NEXT[dialect], {})
+        if dialect == "postgresql":
+            self._unit.rows(_RING)
         return version
 
     def revocation_version(self) -> int:

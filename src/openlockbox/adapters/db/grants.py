@@ -11,6 +11,7 @@ from openlockbox.adapters.db.elevations import elevation_of, elevation_row
 from openlockbox.adapters.db.store import Mapped, Unit, in_state
 from openlockbox.domain.grant import Grant, GrantState
 from openlockbox.domain.ids import GatewayId, GrantId, PrincipalId, RequestId, ServiceRequestId, TenantId
+from openlockbox.domain.lockdown import LockKind
 
 
 def _row(grant: Grant) -> dict[str, Any]:
@@ -78,6 +79,18 @@ _OVERDUE = (
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
+_ACTIVE_OF = {
+    kind: select(t.access_grant)
+    .where(in_state(_C.state, GrantState.ACTIVE), column == bindparam("subject_id"))
+    .order_by(_C.id)  # everybody locks in the same order
+    .with_for_update()
+    for kind, column in (
+        (LockKind.TENANT, _C.tenant_id),
+        (LockKind.RESOURCE, _C.resource_id),
+        (LockKind.ENGINEER, _C.engineer),
+    )
+}
+_BY_LIST = select(t.access_grant).where(_C.revocation_version == bindparam("version")).order_by(_C.id)
 _REVOKING = (
     select(t.access_grant)
     .where(
@@ -119,6 +132,12 @@ class SqlGrants:
 
     def overdue(self, now: datetime, *, limit: int) -> Sequence[Grant]:
         return _GRANTS.list(self._unit, _OVERDUE, now=now, limit=limit)
+
+    def active_of(self, kind: LockKind, subject_id: str) -> Sequence[Grant]:
+        return _GRANTS.list(self._unit, _ACTIVE_OF[kind], subject_id=subject_id)
+
+    def revoked_by_list(self, version: int) -> Sequence[Grant]:
+        return _GRANTS.list(self._unit, _BY_LIST, version=version)
 
     def revoking(self, gateway_id: GatewayId, *, up_to_version: int) -> Sequence[Grant]:
         return _GRANTS.list(self._unit, _REVOKING, gateway_id=gateway_id, up_to_version=up_to_version)

@@ -145,6 +145,10 @@ class SqlIdentity:
         if self._unit.write(_TOUCH_SIGN_IN, {"token_sha256_": token_sha256, "last_seen_at": at}) != 1:
             raise NotFound
 
+    def step_up(self, token_sha256: str, *, at: datetime) -> None:
+        if self._unit.write(_TOUCH_SIGN_IN, {"token_sha256_": token_sha256, "mfa_at": at}) != 1:
+            raise NotFound
+
     def remove_sign_in(self, token_sha256: str) -> None:
         self._unit.write(_REMOVE_SIGN_IN, {"token_sha256": token_sha256})
 

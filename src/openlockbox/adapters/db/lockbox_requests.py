@@ -1,4 +1,4 @@
-"""Lockbox requests in rows; a decision is five columns, all NULL until there is one."""
+"""Lockbox requests in rows; a decision is eight columns, all NULL until there is one."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -36,6 +36,9 @@ def _row(request: LockboxRequest) -> dict[str, Any]:
         "decision_reason": None if decision is None else decision.reason,
         "granted_duration": None if decision is None else decision.granted_duration,
         "decision_statement": None if decision is None else decision.statement,
+        "decision_method": None if decision is None else decision.method,
+        "decision_key_id": None if decision is None else decision.key_id,
+        "decision_signature": None if decision is None else decision.signature,
         "ended_at": request.ended_at,
         "ended_because": request.ended_because,
         "version": request.version,
@@ -51,6 +54,9 @@ def _decision(row: Row[Any]) -> Decision | None:
         reason=row.decision_reason,
         granted_duration=row.granted_duration,
         statement=row.decision_statement,
+        method=row.decision_method,
+        key_id=row.decision_key_id,
+        signature=row.decision_signature,
     )
 
 

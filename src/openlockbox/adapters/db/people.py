@@ -67,6 +67,8 @@ _PRINCIPALS = Mapped(t.principal, row_of=_principal_row, value_of=_principal)
 _BY_MAIL = select(t.principal).where(_P.mail_key == bindparam("mail_key"))
 _OF_TENANT = select(t.principal).where(_P.tenant_id == bindparam("tenant_id")).order_by(_P.name, _P.id)
 _MANY = select(t.principal).where(_P.id.in_(bindparam("ids", expanding=True)))
+# By how many are asked for: a text that does not depend on the values is compiled once. A page names about this many people.
+_FEW = [select(t.principal).where(_P.id.in_([bindparam(f"id_{i}") for i in range(n)])) for n in range(9)]
 _ROLES = (
     select(t.role_assignment)
     .where(_R.principal_id == bindparam("principal_id"))
@@ -121,8 +123,15 @@ class SqlPrincipals:
 
     def many(self, ids: Iterable[PrincipalId]) -> Mapping[PrincipalId, Principal]:
         wanted = sorted(set(ids))
-        found = [_principal(row) for row in self._unit.composed_rows(_MANY, ids=wanted)] if wanted else []
-        return {principal.id: principal for principal in found}
+        if not wanted:
+            return {}
+        if len(wanted) < len(_FEW):
+            rows: Iterable[Row[Any]] = self._unit.rows(
+                _FEW[len(wanted)], **{f"id_{i}": id_ for i, id_ in enumerate(wanted)}
+            )
+        else:
+            rows = self._unit.composed_rows(_MANY, ids=wanted)
+        return {row.id: _principal(row) for row in rows}
 
     def roles(self, principal_id: PrincipalId, *, lock: bool = False) -> tuple[RoleAssignment, ...]:
         rows = self._unit.rows(_ROLES_HELD if lock else _ROLES, principal_id=principal_id)

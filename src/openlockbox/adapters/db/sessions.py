@@ -70,6 +70,16 @@ _LAPSED = (
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
 )
+_UNREPORTED = (
+    select(t.session)
+    .where(
+        in_state(_C.state, SessionState.ACTIVE),
+        _C.grant_id.in_(select(t.access_grant.c.id).where(t.access_grant.c.not_after <= bindparam("before"))),
+    )
+    .order_by(_C.offered_at, _C.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
 
 
 class SqlSessions:
@@ -95,3 +105,6 @@ class SqlSessions:
 
     def lapsed(self, now: datetime, *, limit: int) -> Sequence[Session]:
         return _SESSIONS.list(self._unit, _LAPSED, now=now, limit=limit)
+
+    def unreported(self, before: datetime, *, limit: int) -> Sequence[Session]:
+        return _SESSIONS.list(self._unit, _UNREPORTED, before=before, limit=limit)

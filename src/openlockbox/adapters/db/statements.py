@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from sqlalchemy import Dialect, Executable
 from sqlalchemy.sql import ClauseElement
-from sqlalchemy.types import TypeEngine
 
 Params = Mapping[str, Any]
 Convert = Callable[[Any], Any]
@@ -33,9 +32,20 @@ class Statement:
             raise TypeError("the text depends on the values")
         self.text: Final[str] = str(compiled)
         order = compiled.positiontup if compiled.positional else list(binds)
-        self._positional = bool(compiled.positional)
-        self._binds = [(name, binds[name].value, _into(binds[name].type, dialect)) for name in order]
-        self._given = frozenset(names)
+        # What differs from call to call, and where it goes: a place in a sequence, or a name.
+        places: list[Any] = list(range(len(order))) if compiled.positional else list(order)
+        self._fixed: Any = [None] * len(order) if compiled.positional else {}
+        self._plain: list[tuple[Any, str]] = []
+        self._converted: list[tuple[Any, str, Convert]] = []
+        given = frozenset(names)
+        for place, name in zip(places, order, strict=True):
+            convert = binds[name].type.dialect_impl(dialect).bind_processor(dialect)
+            if name not in given:
+                self._fixed[place] = binds[name].value if convert is None else convert(binds[name].value)
+            elif convert is None:
+                self._plain.append((place, name))
+            else:
+                self._converted.append((place, name, convert))
         columns = list(getattr(statement, "exported_columns", ()))
         self.has_rows: Final = bool(columns)
         self._row: Any = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc]  # noqa: PYI024  named by the statement
@@ -44,10 +54,12 @@ class Statement:
 
     def parameters(self, params: Params) -> Sequence[Any] | dict[str, Any]:
         """Return the values as the driver takes them."""
-        given = self._given
-        if self._positional:
-            return [_bound(params[name] if name in given else fixed, convert) for name, fixed, convert in self._binds]
-        return {name: _bound(params[name] if name in given else fixed, convert) for name, fixed, convert in self._binds}
+        values: Any = self._fixed.copy()
+        for place, name in self._plain:
+            values[place] = params[name]
+        for place, name, convert in self._converted:
+            values[place] = convert(params[name])
+        return values  # type: ignore[no-any-return]  # a list or a dict, as the driver counts or names
 
     def rows(self, cells: Sequence[Sequence[Any]]) -> list[Any]:
         """Return what the driver fetched, as rows with Python's values under the columns' names."""
@@ -61,14 +73,6 @@ class Statement:
                 values[place] = convert(values[place])
             found.append(make(values))
         return found
-
-
-def _into(type_: TypeEngine[Any], dialect: Dialect) -> Convert | None:
-    return type_.dialect_impl(dialect).bind_processor(dialect)
-
-
-def _bound(value: object, convert: Convert | None) -> object:
-    return value if convert is None else convert(value)
 
 
 class Statements:

@@ -176,6 +176,9 @@ lockbox_request = Table(
     col("decision_reason", null=True),
     col("granted_duration", Duration, null=True),
     col("decision_statement", null=True),
+    col("decision_method", null=True),
+    col("decision_key_id", null=True),
+    col("decision_signature", null=True),
     col("ended_at", Instant, null=True),
     col("ended_because"),
     *lifecycle("lockbox_request", "lockbox_request"),
@@ -240,6 +243,45 @@ session = Table(
     index("session_lapsed", "offer_ends_at", where="state = 'pending'"),
 )
 
+access_lock = Table(
+    "access_lock",
+    metadata,
+    key(),
+    col("tenant_id"),
+    col("kind"),
+    col("subject_id"),
+    col("side"),
+    col("ordered_by", null=True),
+    col("ordered_at", Instant),
+    col("reason"),
+    col("revocation_version", BigInteger),
+    col("confirmed_at", Instant, null=True),
+    col("lifted_by", null=True),
+    col("lifted_at", Instant, null=True),
+    *lifecycle("lock", "access_lock"),
+    index("access_lock_standing", "kind", "subject_id", unique=True, where="state <> 'lifted'"),
+    index("access_lock_tenant", "tenant_id", "ordered_at"),
+)
+
+# ---- approver rosters -----------------------------------------------------------------------------------------------
+
+roster = Table(
+    "roster",
+    metadata,
+    Column("tenant_id", Text, refers_to("tenant"), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    col("signed_text"),
+    col("roster_text"),
+)
+
+roster_code = Table(
+    "roster_code",
+    metadata,
+    Column("tenant_id", Text, refers_to("tenant"), primary_key=True),
+    col("code_sha256"),
+    col("ends_at", Instant),
+)
+
 # ---- gateways and the revocation list -------------------------------------------------------------------------------
 
 gateway = Table(
@@ -279,7 +321,33 @@ revocation = Table(
 
 # ---- the activity log -----------------------------------------------------------------------------------------------
 
-log_head = Table("log_head", metadata, key("tenant_id"), col("size", BigInteger))
+log_head = Table(
+    "log_head",
+    metadata,
+    key("tenant_id"),
+    col("size", BigInteger),
+    col("compact_range", LargeBinary),  # the tree's right edge, `activitylog.tree.CompactRange.encode`
+)
+
+log_node = Table(  # complete subtrees at levels 8, 16 and 24; the leaf hashes stand in the entries
+    "log_node",
+    metadata,
+    key("tenant_id"),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("node_index", BigInteger, primary_key=True, autoincrement=False),
+    col("hash", LargeBinary),
+)
+
+log_document = Table("log_document", metadata, key("tenant_id"), key("sha256"), col("body"))
+
+log_cosignature = Table(
+    "log_cosignature",
+    metadata,
+    key("tenant_id"),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    key("name"),
+    col("note"),
+)
 
 activity_entry = Table(
     "activity_entry",
@@ -368,4 +436,45 @@ attempt = Table(
     key("key"),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     col("attempted_at", Instant),
+)
+
+# ---- passkeys and automation keys -----------------------------------------------------------------------------------
+
+passkey = Table(
+    "passkey",
+    metadata,
+    key("credential_id"),
+    col("principal_id", Text, refers_to("principal")),
+    col("key_id"),
+    col("public_key_spki"),
+    col("cose"),
+    col("name"),
+    col("transports", TextTuple),
+    col("sign_count", BigInteger),
+    col("created_at", Instant),
+    col("last_used_at", Instant, null=True),
+    col("removed_at", Instant, null=True),
+    index("passkey_principal", "principal_id"),
+)
+
+webauthn_challenge = Table(
+    "webauthn_challenge",
+    metadata,
+    key("challenge_sha256"),
+    col("principal_id", Text, refers_to("principal")),
+    col("purpose"),
+    col("ends_at", Instant),
+    index("webauthn_challenge_principal", "principal_id"),
+)
+
+automation_key = Table(
+    "automation_key",
+    metadata,
+    key("key_id"),
+    col("principal_id", Text, refers_to("principal")),
+    col("public_key"),
+    col("name"),
+    col("created_at", Instant),
+    col("removed_at", Instant, null=True),
+    index("automation_key_principal", "principal_id"),
 )

@@ -18,7 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from openlockbox.domain.errors import InvalidInput, SignInFailed, Throttled
+from openlockbox.domain.errors import CodeRefused, InvalidInput, SignInFailed, Throttled
 from openlockbox.domain.ids import PrincipalId
 from openlockbox.domain.principal import Principal, PrincipalState
 from openlockbox.services.ports import Acceptance, LocalCredential, Presented, UnitOfWork
@@ -103,6 +103,35 @@ class LocalSignIn:
         uow.identity.forget_attempts(pair)
         return principal
 
+    def examine_password(self, uow: UnitOfWork, presented: Presented, *, now: datetime) -> Acceptance:  # noqa: ARG002  the port's signature
+        """Check the password, see `SignInMethod.examine_password`."""
+        principal = uow.principals.find_by_mail(_name(presented.mail))
+        found = None if principal is None else uow.identity.find_credential(principal.id)
+        if not self._password_fits(found or self._nobody, presented.password) or found is None:
+            raise SignInFailed
+        return partial(self._accept_password, examined=found)
+
+    def _accept_password(self, uow: UnitOfWork, *, examined: LocalCredential) -> Principal:
+        held = uow.identity.find_credential(examined.principal_id, lock=True)
+        if held is None or held.password_hash != examined.password_hash:
+            raise SignInFailed  # the password was changed meanwhile
+        principal = uow.principals.get(held.principal_id)
+        if principal.state is not PrincipalState.ACTIVE:
+            raise SignInFailed
+        return principal
+
+    def use_code(self, uow: UnitOfWork, principal: Principal, code: str, *, now: datetime) -> None:
+        """Check a code, see `SignInMethod.use_code`."""
+        held = uow.identity.find_credential(principal.id, lock=True)
+        step = None if held is None else self._fitting_step(held, code, now)
+        if held is None or step is None:
+            raise CodeRefused
+        uow.identity.save_credential(replace(held, totp_last_step=step))
+
+    def forget_attempts(self, uow: UnitOfWork, presented: Presented) -> None:
+        """Start counting afresh, see `SignInMethod.forget_attempts`."""
+        uow.identity.forget_attempts(self._pair_key(presented.mail, _network(presented.source)))
+
     def enrol(self, uow: UnitOfWork, principal: Principal, *, password: str) -> str:
         """Set password and TOTP secret, see `SignInMethod.enrol`."""
         if not MINIMUM_PASSWORD <= len(_normal(password)) <= MAXIMUM_PASSWORD:
@@ -114,6 +143,7 @@ class LocalSignIn:
         secret = pyotp.random_base32()
         uow.identity.save_credential(self._credential(principal.id, password, secret))
         uow.identity.remove_sign_ins_of(principal.id)
+        uow.passkeys.remove_challenges_of(principal.id)
         return pyotp.TOTP(secret, interval=TOTP_STEP).provisioning_uri(name=principal.mail, issuer_name=self._issuer)
 
     def _credential(self, principal_id: PrincipalId, password: str, secret: str) -> LocalCredential:

@@ -7,6 +7,7 @@ One directory (0700) holds, each 0600: `<purpose>-<key id>.pem` (Ed25519 private
 import os
 import secrets
 import stat
+from itertools import combinations
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,7 +24,8 @@ from openlockbox.grants.trust import bundle_of, encode_trust
 
 GRANTS: Final = "grants"
 REVOCATIONS: Final = "revocations"
-PURPOSES: Final = (GRANTS, REVOCATIONS)
+CHECKPOINTS: Final = "checkpoints"
+PURPOSES: Final = (GRANTS, REVOCATIONS, CHECKPOINTS)
 TOTP_SECRET: Final = "totp"  # noqa: S105  a name, not the secret
 COOKIE_SECRET: Final = "cookie"  # noqa: S105  a name, not the secret
 SECRETS: Final = (TOTP_SECRET, COOKIE_SECRET)
@@ -59,8 +61,9 @@ class FileKeys:
         for purpose in PURPOSES:
             if self._current[purpose] not in self._keys[purpose]:
                 raise KeyFileRefused(f"{directory / f'{purpose}.current'}: there is no key {self._current[purpose]!r}")
-        if self._keys[GRANTS].keys() & self._keys[REVOCATIONS].keys():
-            raise KeyFileRefused(f"{directory}: one key serves grants and revocations")
+        for one, other in combinations(PURPOSES, 2):
+            if self._keys[one].keys() & self._keys[other].keys():
+                raise KeyFileRefused(f"{directory}: one key serves {one} and {other}")
         self._version = _load_version(directory)
         self._secrets = {name: _load_secret(directory / f"{name}.key") for name in SECRETS}
 
@@ -93,6 +96,7 @@ class FileKeys:
             version=self._version,
             grant_keys=[key.public_key for key in self._keys[GRANTS].values()],
             revocation_keys=[key.public_key for key in self._keys[REVOCATIONS].values()],
+            checkpoint_keys=[key.public_key for key in self._keys[CHECKPOINTS].values()],
         )
         return dict(encode_trust(bundle))
 

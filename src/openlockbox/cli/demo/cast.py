@@ -28,8 +28,11 @@ SUBSCRIPTIONS: Final = {
     PELIMOOR: (SubscriptionId("pelimoor-operations"), "Pelimoor Operations"),
 }
 GATEWAY: Final = GatewayId("gateway-1")
-# The demo's desktop has one account, stored under both names; a real machine has one for each permission level.
-SECRETS: Final = {Permission.OPERATE: "demo-desktop-user", Permission.ADMINISTRATOR: "demo-desktop-admin"}
+# The demo's desktop has one account, stored under all names; a real machine has one for each level. A secret is one tenant's.
+SECRETS: Final = {
+    tenant: {Permission.OPERATE: f"{tenant}-desktop-user", Permission.ADMINISTRATOR: f"{tenant}-desktop-admin"}
+    for tenant in CUSTOMERS
+}
 
 KILN: Final = "/subscriptions/ambertide-production/resourceGroups/kiln-line-3/providers/Microsoft.Compute/virtualMachines/vm-kiln-07"
 OLD_KILN: Final = KILN.replace("Microsoft.Compute", "Microsoft.ClassicCompute").replace("vm-kiln-07", "vm-kiln-01")
@@ -190,20 +193,10 @@ def _add(lockbox: Lockbox, person: Person) -> Account:
 
 def add_resources(lockbox: Lockbox, desktop: Desktop | None) -> None:
     """Add the machines. The kiln's is the real desktop, where there is one; the classic one is refused, which can be tried."""
-    target = None
-    if desktop is not None:
-        target = Target(
-            gateway_id=GATEWAY,
-            address=desktop.host,
-            port=desktop.port,
-            security=TargetSecurity(desktop.security),
-            certificate_sha256=desktop.certificate_sha256,
-            secret_refs=tuple(SECRETS.items()),
-        )
     machines = (
-        (AMBERTIDE, KILN, "Controls kiln line 3 and holds its firing records.", target),
+        (AMBERTIDE, KILN, "Controls kiln line 3 and holds its firing records.", _target(AMBERTIDE, desktop)),
         (AMBERTIDE, OLD_KILN, "The old controller, not yet migrated.", None),
-        (PELIMOOR, DEPOT, "Plans the tours of the depot.", target),
+        (PELIMOOR, DEPOT, "Plans the tours of the depot.", _target(PELIMOOR, desktop)),
     )
     for tenant_id, resource_id, description, reached_at in machines:
         setup.put_resource(
@@ -214,3 +207,16 @@ def add_resources(lockbox: Lockbox, desktop: Desktop | None) -> None:
             description=description,
             target=reached_at,
         )
+
+
+def _target(tenant_id: TenantId, desktop: Desktop | None) -> Target | None:
+    if desktop is None:
+        return None
+    return Target(
+        gateway_id=GATEWAY,
+        address=desktop.host,
+        port=desktop.port,
+        security=TargetSecurity(desktop.security),
+        certificate_sha256=desktop.certificate_sha256,
+        secret_refs=tuple(SECRETS[tenant_id].items()),
+    )

@@ -93,8 +93,9 @@ def build(*, port: int | None, postgres: str | None, say: Say) -> Iterator[Stage
         enrol(gateway, code, now=bootstrap.system_clock())
         if desktop is not None:
             account = Credential(username=desktop.username, password=desktop.password, domain=desktop.domain)
-            for name in SECRETS.values():
-                write_secret(gateway.files.secrets, name, account)
+            for tenant_id, names in SECRETS.items():
+                for name in names.values():
+                    write_secret(gateway.files.secrets, name, account, tenant_id=tenant_id)
         add_resources(lockbox, desktop)
         listen = settings.gateway.browser_listen
         _until(lambda: _answers(f"http://{listen}/healthz"), "the gateway", log_file)
@@ -159,6 +160,7 @@ def _settings(
             "browser_url": f"ws://gateway.localhost:{browser}/rdp",
             "native_listen": f"127.0.0.1:{native}",
             "native_address": f"localhost:{native}",
+            "first_contact": True,  # a demo's customers have nobody who could tell a fingerprint out of band
         },
     }
     file = directory / "lockbox.toml"

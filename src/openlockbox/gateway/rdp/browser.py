@@ -77,7 +77,7 @@ class _BrowserSession:
         Raises:
             RdpEnd: always.
         """
-        credential = stored_credential(gatekeeper, admitted.grant.target.secret_ref)
+        credential = stored_credential(gatekeeper, admitted.grant)
         leg = await open_target(admitted.grant.target, credential)
         self._connection.target = leg
         confirm = negotiation.connection_confirm(negotiation.Security.TLS)

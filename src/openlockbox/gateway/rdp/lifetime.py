@@ -10,6 +10,7 @@ from openlockbox.gateway.contract import ConnectionRefused, Credential, Gatekeep
 from openlockbox.gateway.rdp.ends import RdpEnd, SessionOver, TargetSignInRefused, end_reason
 from openlockbox.gateway.rdp.pump import Pump
 from openlockbox.gateway.rdp.target import TargetLeg
+from openlockbox.grants.grant import GrantDocument
 
 GOODBYE_SECONDS: Final = 0.05  # for the last packet to a client that may not be reading
 log = logging.getLogger(__name__)
@@ -61,14 +62,14 @@ async def live(connection: Connection, work: Coroutine[Any, Any, None], farewell
     return reason
 
 
-def stored_credential(gatekeeper: Gatekeeper, secret_ref: str) -> Credential:
+def stored_credential(gatekeeper: Gatekeeper, grant: GrantDocument) -> Credential:
     """Load the account to inject.
 
     Raises:
-        TargetSignInRefused: the gateway has no such secret, so nobody can sign in.
+        TargetSignInRefused: the gateway has no such secret of this tenant, so nobody can sign in.
     """
     try:
-        return gatekeeper.credential(secret_ref)
+        return gatekeeper.credential(grant)
     except ConnectionRefused as error:
         raise TargetSignInRefused(error.code) from error
 

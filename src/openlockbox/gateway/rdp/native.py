@@ -79,7 +79,7 @@ async def _serve(
 
 
 async def _run(connection: Connection, gatekeeper: Gatekeeper, admitted: Admitted, client: ConnectedClient) -> None:
-    credential = stored_credential(gatekeeper, admitted.grant.target.secret_ref)
+    credential = stored_credential(gatekeeper, admitted.grant)
     connection.target = await open_target(admitted.grant.target, credential)
     target = await connect_desktop(
         connection.target,

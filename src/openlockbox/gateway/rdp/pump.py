@@ -92,7 +92,8 @@ class Pump:
         if message is not None:
             self._licensing = self._license_asked = message in (share.LICENSE_REQUEST, share.PLATFORM_CHALLENGE)
             return payload
-        pdus = share.share_pdus(payload)
+        # Save Session Info may carry the auto-reconnect cookie, which resumes a session at the machine without a password.
+        pdus = [pdu for pdu in share.share_pdus(payload) if share.data_type(pdu) != share.SAVE_SESSION_INFO]
         for pdu in pdus:
             match share.control_type(pdu):
                 case share.DEMAND_ACTIVE:

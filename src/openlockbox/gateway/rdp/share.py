@@ -11,6 +11,7 @@ from openlockbox.gateway.rdp.ends import MalformedPdu
 
 DEMAND_ACTIVE, CONFIRM_ACTIVE, DEACTIVATE_ALL, DATA, REDIRECT = 1, 3, 6, 7, 10
 SUPPRESS_OUTPUT: Final = 35
+SAVE_SESSION_INFO: Final = 38
 FONT_LIST: Final = 39
 LICENSE_REQUEST, PLATFORM_CHALLENGE = 1, 2  # the licensing messages that a client answers
 _REFRESH_RECT: Final = 33

@@ -26,11 +26,47 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class ApproveBody(Body, frozen=True, kw_only=True):
-    """An approval of exactly what `digest` names. No duration: as long as was asked."""
+    """An approval of exactly what `digest` names. No duration, permission or channels: as was asked."""
 
     digest: Digest
     duration: Duration | None = None
+    permission: Permission | None = None
+    channels: Annotated[list[Id], msgspec.Meta(max_length=20)] | None = None
     reason: Text = ""
+
+
+class StatementBody(ApproveBody, frozen=True, kw_only=True):
+    """A decision to be written down for signature. Of a denial only the reason counts."""
+
+    answer: Literal["approve", "deny"]
+
+
+class SignedDecisionBody(Body, frozen=True, kw_only=True):
+    """A decision as it was signed: docs/spec/decision-format.md. Without a key id each of the caller's keys is tried."""
+
+    statement: Annotated[str, msgspec.Meta(max_length=16_384)]
+    signature: Annotated[str, msgspec.Meta(max_length=8_192)]
+    key_id: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16})?$")] = ""
+
+
+class RosterChangeBody(Body, frozen=True, kw_only=True):
+    """A change of the approver roster to be written down for signature. What is left out stays as it is."""
+
+    add: Annotated[list[Id], msgspec.Meta(max_length=200)] = []
+    remove: Annotated[list[Id], msgspec.Meta(max_length=200)] = []
+    unsigned_decisions: bool | None = None
+    quorum: Annotated[int, msgspec.Meta(ge=1, le=200)] | None = None
+    recovery_keys: Annotated[list[Id], msgspec.Meta(max_length=10)] | None = None
+    witnesses: Annotated[list[ResourcePath], msgspec.Meta(max_length=20)] | None = None
+    witness_quorum: Annotated[int, msgspec.Meta(ge=0, le=20)] | None = None
+    renew_site: bool = False
+
+
+class SignedRosterBody(Body, frozen=True, kw_only=True):
+    """A signed roster: docs/spec/roster-format.md. The first one comes with the one-time code."""
+
+    signed: Annotated[str, msgspec.Meta(max_length=800_000)]
+    code: Annotated[str, msgspec.Meta(max_length=100)] = ""
 
 
 class DenyBody(Body, frozen=True, kw_only=True):
@@ -43,6 +79,13 @@ class DenyBody(Body, frozen=True, kw_only=True):
 class ReasonBody(Body, frozen=True, kw_only=True):
     """A step that may be given a reason."""
 
+    reason: Text = ""
+
+
+class LockResourceBody(Body, frozen=True, kw_only=True):
+    """One resource to lock."""
+
+    resource_id: ResourcePath
     reason: Text = ""
 
 
@@ -91,6 +134,14 @@ class RoleBody(Body, frozen=True, kw_only=True):
     principal_id: Id
     role: Role
     subscription_id: Id | None = None
+
+
+class SigningKeyBody(Body, frozen=True, kw_only=True):
+    """A key of an automation, with what it signed to show that the caller holds it: see docs/guide/api.md."""
+
+    name: Text
+    public_key: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{43}$", description="Ed25519, 32 bytes, base64url")]
+    proof: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_-]{86}$", description="Ed25519 signature, base64url")]
 
 
 def parse_duration(given: timedelta | int | None) -> timedelta | None:

@@ -1,5 +1,7 @@
 """Who calls the API, and what every call is checked for before its body is read. Cookies count for nothing here."""
 
+import time
+from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
 
 from litestar.concurrency import sync_to_thread
@@ -9,13 +11,15 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.params import SkipValidation
 
 from openlockbox.domain.errors import InvalidInput, NotFound, NotSignedIn
-from openlockbox.domain.ids import CorrelationId, JitRequestId, RequestId, ResourceId, ServiceRequestId, TenantId
-from openlockbox.services.accounts import find_token_caller
-from openlockbox.services.work import About, Caller, Lockbox, record_refusal
+from openlockbox.domain.ids import JitRequestId, RequestId, ResourceId, TenantId
+from openlockbox.services.accounts import find_token_caller, secret_digest
+from openlockbox.services.work import Caller, Lockbox
 
 SCHEME: Final = "bearer"
 TOKEN_PREFIX: Final = "olbx_"  # noqa: S105  how tokens begin, so that leaked ones can be searched for
 LONGEST_TOKEN: Final = 200
+REMEMBERED_SECONDS: Final = 60  # afterwards a revoked token is turned away before its request's body is read
+MOST_REMEMBERED: Final = 10_000  # tokens in use at once; some hundred bytes each
 NO_QUERY_FIELDS: Final = frozenset({"caller", "data", "lockbox"})
 
 Connection: TypeAlias = ASGIConnection[Any, Any, Any, Any]
@@ -29,19 +33,43 @@ def lockbox_of(connection: Connection) -> Lockbox:
     return cast("Lockbox", connection.app.state.lockbox)
 
 
-async def need_token(connection: Connection, _: BaseRouteHandler) -> None:
-    """Let only bearers of a valid personal token through; a guard of every API route.
+class TokenGuard:
+    """Lets only bearers of a valid personal token through; a guard of every API route, one object an app.
 
-    Raises:
-        NotSignedIn: no token, or one that is unknown, ended or revoked.
+    It remembers whom a token speaks for, which never changes, and so opens no transaction for a request. Whether the token still
+    holds does change: every use case reads that in its own transaction, and a token revoked meanwhile gets no further.
     """
-    scheme, _space, secret = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != SCHEME or not secret.startswith(TOKEN_PREFIX) or len(secret) > LONGEST_TOKEN:
-        raise NotSignedIn
-    caller = await sync_to_thread(find_token_caller, lockbox_of(connection), secret)
-    if caller is None:
-        raise NotSignedIn
-    connection.state.caller = caller
+
+    def __init__(self) -> None:
+        self._met: dict[str, tuple[Caller, float]] = {}  # in the order in which they were met
+
+    async def __call__(self, connection: Connection, _: BaseRouteHandler) -> None:
+        """Put the caller where `provide_caller` finds it.
+
+        Raises:
+            NotSignedIn: no token, or one that is unknown, ended or revoked.
+        """
+        scheme, _space, secret = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != SCHEME or not secret.startswith(TOKEN_PREFIX) or len(secret) > LONGEST_TOKEN:
+            raise NotSignedIn
+        caller = self._recall(secret)
+        if caller is None:
+            caller = await sync_to_thread(find_token_caller, lockbox_of(connection), secret)
+            if caller is None:
+                raise NotSignedIn
+            self._remember(secret, caller)
+        connection.state.caller = caller
+
+    def _recall(self, secret: str) -> Caller | None:
+        found = self._met.get(secret_digest(secret))
+        return found[0] if found is not None and time.monotonic() - found[1] < REMEMBERED_SECONDS else None
+
+    def _remember(self, secret: str, caller: Caller) -> None:
+        digest = secret_digest(secret)
+        self._met.pop(digest, None)
+        if len(self._met) >= MOST_REMEMBERED:
+            del self._met[next(iter(self._met))]
+        self._met[digest] = caller, time.monotonic()
 
 
 async def check_address(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -62,8 +90,20 @@ async def check_address(connection: Connection, handler: BaseRouteHandler) -> No
             raise InvalidInput(field=name, problem="it holds control characters")
 
 
+async def check_body(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Refuse a request without a body where the route needs one, in words that say so.
+
+    Raises:
+        InvalidInput: see above.
+    """
+    if "data" not in handler.parsed_fn_signature.parameters or "transfer-encoding" in connection.headers:
+        return
+    if connection.headers.get("content-length", "0") == "0":
+        raise InvalidInput(field="body", problem="the request needs a JSON body")
+
+
 async def provide_caller(request: Request[Any, Any, Any]) -> Caller:
-    """Provide whom `need_token` let through."""
+    """Provide whom the guard let through."""
     return cast("Caller", request.state.caller)
 
 
@@ -72,61 +112,13 @@ async def provide_lockbox(request: Request[Any, Any, Any]) -> Lockbox:
     return lockbox_of(request)
 
 
-# ---- the organization in the address --------------------------------------------------------------------------------
-# Services find a thing by its own id and check the caller's right to it. An address that names another organization than
-# the thing's is wrong even where the caller may see both, so it is refused first, and recorded like any refusal.
+def under(caller: Caller, tenant_id: str) -> Caller:
+    """Return the caller of an address that names an organization: what the use case concerns must be that organization's.
 
-
-def request_at(lockbox: Lockbox, caller: Caller, action: str, *, tenant_id: str, request_id: str) -> RequestId:
-    """Return the id of a Lockbox request of this organization. Strangers are refused by the service that follows.
-
-    Raises:
-        NotFound: it is another organization's.
+    Services find a thing by its own id and check the caller's right to it. An address that names another organization than
+    the thing's is wrong even where the caller may see both; it is refused, and recorded, like any refusal.
     """
-    with lockbox.database.unit_of_work(read_only=True) as uow:
-        try:
-            found = uow.lockbox_requests.get(RequestId(request_id))
-        except NotFound:
-            return RequestId(request_id)  # the service refuses it, and records that
-    if found.tenant_id != tenant_id:
-        about = About(
-            tenant_id=found.tenant_id,
-            subject=f"request:{found.id}",
-            resource_id=found.elevation.resource_id,
-            correlation_id=CorrelationId(found.service_request_id),
-        )
-        _refuse_address(lockbox, caller, action, about)
-    return found.id
-
-
-def service_request_at(
-    lockbox: Lockbox, caller: Caller, action: str, *, tenant_id: str, service_request_id: str
-) -> ServiceRequestId:
-    """Return the id of a service request of this organization.
-
-    Raises:
-        NotFound: it is another organization's.
-    """
-    with lockbox.database.unit_of_work(read_only=True) as uow:
-        try:
-            found = uow.service_requests.get(ServiceRequestId(service_request_id))
-        except NotFound:
-            return ServiceRequestId(service_request_id)  # the service refuses it, and records that
-    if found.tenant_id != tenant_id:
-        about = About(
-            tenant_id=found.tenant_id,
-            subject=f"service_request:{found.id}",
-            resource_id=found.resource_id,
-            correlation_id=CorrelationId(found.id),
-        )
-        _refuse_address(lockbox, caller, action, about)
-    return found.id
-
-
-def _refuse_address(lockbox: Lockbox, caller: Caller, action: str, about: About) -> None:
-    refusal = NotFound()
-    record_refusal(lockbox, caller, action, about, refusal)
-    raise refusal
+    return replace(caller, addressed=TenantId(tenant_id))
 
 
 def lockbox_request_of(lockbox: Lockbox, jit_request_id: JitRequestId) -> RequestId | None:

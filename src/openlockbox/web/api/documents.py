@@ -1,6 +1,7 @@
 """What the API returns, as values. Times are RFC 3339 in UTC, lengths ISO 8601; nothing secret but what `Connection` is for."""
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
@@ -62,6 +63,17 @@ class TokenDocument(Document, frozen=True, kw_only=True):
     created_at: datetime
     ends_at: datetime
     revoked_at: datetime | None
+
+
+class SigningKeyDocument(Document, frozen=True, kw_only=True):
+    """A key that the caller signs with: a passkey, or an automation's Ed25519 key. `public_key` is SPKI DER or raw, base64url."""
+
+    key_id: str
+    kind: Literal["passkey", "ed25519"]
+    public_key: str
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
 
 
 class ReasonDocument(Document, frozen=True, kw_only=True):
@@ -135,6 +147,45 @@ class EndedDocument(Document, frozen=True, kw_only=True):
     not_after: datetime
 
 
+class LockDocument(Document, frozen=True, kw_only=True):
+    """A lock: `locking` until every enrolled gateway has confirmed, then `locked`, and `lifted` in the end."""
+
+    id: str
+    kind: str
+    subject_id: str
+    side: str
+    state: str
+    ordered_by: str | None
+    ordered_at: datetime
+    reason: str
+    confirmed_at: datetime | None
+    lifted_by: str | None
+    lifted_at: datetime | None
+
+
+class MissingGatewayDocument(Document, frozen=True, kw_only=True):
+    """A gateway that has not confirmed a lock, and when it was last heard of."""
+
+    id: str
+    name: str
+    heard_at: datetime | None
+
+
+class StandingLockDocument(Document, frozen=True, kw_only=True):
+    """A lock that stands."""
+
+    lock: LockDocument
+    missing: list[MissingGatewayDocument]
+    may_lift: bool
+
+
+class LocksDocument(Document, frozen=True, kw_only=True):
+    """The locks that stand, and whether the caller may set one."""
+
+    standing: list[StandingLockDocument]
+    may_lock: bool
+
+
 class DecisionDocument(Document, frozen=True, kw_only=True):
     """An approver's answer."""
 
@@ -143,6 +194,9 @@ class DecisionDocument(Document, frozen=True, kw_only=True):
     reason: str
     granted_duration: timedelta | None
     statement: str
+    method: str
+    key_id: str
+    signature: str
 
 
 class RequestDocument(Document, frozen=True, kw_only=True):
@@ -179,6 +233,8 @@ class DecidedDocument(Document, frozen=True, kw_only=True):
     state: str
     decided_at: datetime | None
     granted_duration: timedelta | None
+    method: str | None
+    key_id: str
 
 
 class ElevationDocument(Document, frozen=True, kw_only=True):

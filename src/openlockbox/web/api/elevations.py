@@ -7,7 +7,7 @@ from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
 from openlockbox.domain.elevation import Permission
-from openlockbox.domain.ids import JitRequestId, ResourceId
+from openlockbox.domain.ids import JitRequestId, ResourceId, ServiceRequestId
 from openlockbox.domain.jit_request import JitRequest
 from openlockbox.services import elevation, views
 from openlockbox.services.work import Lockbox
@@ -19,7 +19,7 @@ from openlockbox.web.api.callers import (
     LockboxArgument,
     as_resource,
     lockbox_request_of,
-    service_request_at,
+    under,
 )
 
 UNDER = "/tenants/{tenant_id:str}/service-requests/{service_request_id:str}/elevations"
@@ -63,9 +63,7 @@ def request_elevation(
     data: JSONBody[ElevationBody],
 ) -> d.AskedDocument:
     """Ask for elevation on one resource. The JIT rules answer at once; `refused` is an answer too, with its reasons."""
-    found = service_request_at(
-        lockbox, caller, "jit_request.submit", tenant_id=tenant_id, service_request_id=service_request_id
-    )
+    caller, found = under(caller, tenant_id), ServiceRequestId(service_request_id)
     return _asked(lockbox, elevation.request_elevation(lockbox, caller, service_request_id=found, **_question(data)))
 
 
@@ -78,9 +76,7 @@ def preview_elevation(
     data: JSONBody[ElevationBody],
 ) -> d.VerdictDocument:
     """Tell what the JIT rules would say now. Changes nothing."""
-    found = service_request_at(
-        lockbox, caller, "jit_request.preview", tenant_id=tenant_id, service_request_id=service_request_id
-    )
+    caller, found = under(caller, tenant_id), ServiceRequestId(service_request_id)
     return rendering.verdict(elevation.preview_elevation(lockbox, caller, service_request_id=found, **_question(data)))
 
 

@@ -6,8 +6,8 @@ from litestar import Router
 from litestar.datastructures import ResponseHeader
 from litestar.di import Provide
 
-from openlockbox.web.api import elevations, grants, profile, requests, service_requests, tenants
-from openlockbox.web.api.callers import check_address, need_token, provide_caller, provide_lockbox
+from openlockbox.web.api import elevations, grants, locks, profile, requests, roster, service_requests, tenants
+from openlockbox.web.api.callers import TokenGuard, check_address, check_body, provide_caller, provide_lockbox
 from openlockbox.web.errors import API_HEADERS, PROBLEM_HANDLERS
 
 PREFIX: Final = "/api/v1"
@@ -24,10 +24,16 @@ def make_api() -> Router:
             profile.read_me,
             profile.list_tokens,
             profile.revoke_token,
+            profile.list_signing_keys,
+            profile.add_signing_key,
+            profile.remove_signing_key,
             requests.list_requests,
             requests.read_request,
             requests.approve_request,
             requests.deny_request,
+            requests.prepare_statement,
+            requests.decide_signed,
+            requests.export_evidence,
             service_requests.list_service_requests,
             service_requests.list_choices,
             service_requests.open_service_request,
@@ -49,13 +55,22 @@ def make_api() -> Router:
             grants.connect,
             grants.end_access,
             grants.abandon,
+            locks.read_locks,
+            locks.lock_tenant,
+            locks.lock_resource,
+            locks.read_engineer_locks,
+            locks.lock_engineer,
+            locks.lift,
             tenants.read_activity,
             tenants.read_entry,
             tenants.read_roles,
+            roster.read_roster,
+            roster.propose_change,
+            roster.submit_roster,
             tenants.assign_role,
             tenants.remove_role,
         ],
-        guards=[need_token, check_address],
+        guards=[TokenGuard(), check_address, check_body],
         dependencies={"caller": Provide(provide_caller), "lockbox": Provide(provide_lockbox)},
         exception_handlers=PROBLEM_HANDLERS,
         response_headers=HEADERS,

@@ -14,7 +14,7 @@ from openlockbox.web.api.callers import (
     LockboxArgument,
     as_resource,
     as_tenant,
-    service_request_at,
+    under,
 )
 
 ITEM = "/tenants/{tenant_id:str}/service-requests/{service_request_id:str}"
@@ -92,9 +92,7 @@ def reply(
     data: JSONBody[ReplyBody],
 ) -> d.MessageDocument:
     """Add a message to the conversation."""
-    found = service_request_at(
-        lockbox, caller, "service_request.reply", tenant_id=tenant_id, service_request_id=service_request_id
-    )
+    caller, found = under(caller, tenant_id), ServiceRequestId(service_request_id)
     sent = service_requests.reply(lockbox, caller, service_request_id=found, body=data.body)
     return d.MessageDocument(
         number=sent.number, author=rendering.named({}, sent.author), body=sent.body, sent_at=sent.sent_at
@@ -106,9 +104,7 @@ def take(
     lockbox: LockboxArgument, caller: CallerArgument, tenant_id: FromPath[str], service_request_id: FromPath[str]
 ) -> d.ServiceRequestPart:
     """Put oneself in charge, as a support engineer."""
-    found = service_request_at(
-        lockbox, caller, "service_request.take", tenant_id=tenant_id, service_request_id=service_request_id
-    )
+    caller, found = under(caller, tenant_id), ServiceRequestId(service_request_id)
     return rendering.service_request(service_requests.take(lockbox, caller, service_request_id=found))
 
 
@@ -121,9 +117,7 @@ def escalate(
     data: JSONBody[EscalateBody],
 ) -> d.ServiceRequestPart:
     """Hand the case to another support engineer, as one who is on it or as a support lead."""
-    found = service_request_at(
-        lockbox, caller, "service_request.escalate", tenant_id=tenant_id, service_request_id=service_request_id
-    )
+    caller, found = under(caller, tenant_id), ServiceRequestId(service_request_id)
     escalated = service_requests.escalate(lockbox, caller, service_request_id=found, to=PrincipalId(data.to))
     return rendering.service_request(escalated)
 
@@ -133,9 +127,7 @@ def close(
     lockbox: LockboxArgument, caller: CallerArgument, tenant_id: FromPath[str], service_request_id: FromPath[str]
 ) -> d.ServiceRequestPart:
     """Close the case; what is pending under it is canceled."""
-    found = service_request_at(
-        lockbox, caller, "service_request.close", tenant_id=tenant_id, service_request_id=service_request_id
-    )
+    caller, found = under(caller, tenant_id), ServiceRequestId(service_request_id)
     return rendering.service_request(service_requests.close(lockbox, caller, service_request_id=found))
 
 

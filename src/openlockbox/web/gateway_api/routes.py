@@ -15,7 +15,7 @@ from openlockbox.domain.ids import GrantId, SessionId
 from openlockbox.domain.session import EndReason
 from openlockbox.grants.encoding import EnvelopeRefused
 from openlockbox.grants.keys import parse_public_key
-from openlockbox.services import gateways
+from openlockbox.services import gateways, late_reports
 from openlockbox.services.work import Lockbox
 from openlockbox.web.api.bodies import NO_CONTROLS, Body
 from openlockbox.web.api.callers import LockboxArgument, check_address, provide_lockbox
@@ -55,13 +55,22 @@ class LeaseBody(Body, frozen=True, kw_only=True):
     live_sessions: Annotated[list[Name], msgspec.Meta(max_length=10_000)]
 
 
+class EvidenceBody(Body, frozen=True, kw_only=True):
+    """What the gateway has seen of the tenant: the roster's version and the log's size."""
+
+    roster_version: Count
+    log_size: Count
+
+
 class StartBody(Body, frozen=True, kw_only=True):
-    """A session that is about to start."""
+    """A session that is about to start, with the gateway's signed word and the log's size that it has seen."""
 
     grant_id: Name
     front: Literal["browser", "native"]
     client_address: Address
     at: Instant
+    statement: Annotated[str, msgspec.Meta(min_length=1, max_length=4_096, pattern=NO_CONTROLS)]
+    log_size: Count
 
 
 class RecordingPart(Body, frozen=True, kw_only=True):
@@ -147,12 +156,27 @@ async def fetch_grant(lockbox: LockboxArgument, gateway: GatewayArgument, grant_
     return {"grant": await in_thread(gateways.fetch_grant, lockbox, gateway, GrantId(grant_id))}
 
 
+@post("/grants/{grant_id:str}/evidence", status_code=200)
+async def evidence(
+    lockbox: LockboxArgument, gateway: GatewayArgument, grant_id: FromPath[str], data: JSONBody[EvidenceBody]
+) -> dict[str, object]:
+    """Return what proves the grant to a gateway that has seen so much of the tenant's roster and log."""
+    return await in_thread(
+        gateways.fetch_evidence,
+        lockbox,
+        gateway,
+        grant_id=GrantId(grant_id),
+        roster_version=data.roster_version,
+        log_size=data.log_size,
+    )
+
+
 @post("/sessions/{session_id:str}/start", status_code=200)
 async def start_session(
     lockbox: LockboxArgument, gateway: GatewayArgument, session_id: FromPath[str], data: JSONBody[StartBody]
-) -> dict[str, str]:
-    """Record that a session starts, once. The gateway lets no byte through before."""
-    started = await in_thread(
+) -> dict[str, object]:
+    """Record that a session starts, once, with the proof that it is recorded. The gateway lets no byte through before."""
+    started, proof = await in_thread(
         gateways.start_session,
         lockbox,
         gateway,
@@ -160,8 +184,10 @@ async def start_session(
         grant_id=GrantId(data.grant_id),
         front=data.front,
         client_address=data.client_address,
+        statement=data.statement,
+        log_size=data.log_size,
     )
-    return {"session_id": started.id, "state": started.state.value}
+    return {"session_id": started.id, "state": started.state.value, **proof}
 
 
 @post("/sessions/{session_id:str}/end", status_code=200)
@@ -170,7 +196,7 @@ async def end_session(
 ) -> dict[str, str]:
     """Record that a session ended. Idempotent."""
     ended = await in_thread(
-        gateways.end_session,
+        late_reports.end_session,
         lockbox,
         gateway,
         session_id=SessionId(session_id),
@@ -203,7 +229,7 @@ def make_gateway_api() -> Router:
     """Make the router of the gateway protocol: enrolment by code, everything else by signature."""
     signed = Router(
         "/",
-        route_handlers=[lease, fetch_grant, start_session, refused_connection, end_session],
+        route_handlers=[lease, fetch_grant, evidence, start_session, refused_connection, end_session],
         guards=[need_gateway, check_address],
         dependencies={"gateway": Provide(provide_gateway), "watch": Provide(provide_watch)},
     )

@@ -1,4 +1,7 @@
-"""Wakes long polls when the revocation list grows. One poller a process, and only while somebody waits."""
+"""Wakes long polls when the revocation list grows. One poller a process, and only while somebody waits.
+
+The database rings where it can (PostgreSQL, over several web processes); elsewhere the list's version is read often.
+"""
 
 import asyncio
 import logging
@@ -6,17 +9,21 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
+from openlockbox.services.ports import RevocationBell
+
 log = logging.getLogger(__name__)
 
 POLL_EVERY: Final = timedelta(milliseconds=40)  # adds 20 ms on average to a revocation, and costs one indexed read
+LOOK_EVERY: Final = timedelta(milliseconds=500)  # where the database rings; a call that got lost delays no longer
 HOLD_TIME: Final = timedelta(seconds=2)  # a gateway's lease is renewed that often
 
 
 class RevocationWatch:
     """Reads the list's version for everybody who waits. Belongs to one event loop."""
 
-    def __init__(self, read_version: Callable[[], Awaitable[int]]) -> None:
+    def __init__(self, read_version: Callable[[], Awaitable[int]], bell: RevocationBell) -> None:
         self._read_version = read_version
+        self._bell = bell
         self._changed = asyncio.Condition()
         self._waiting = 0
         self._version = 0
@@ -52,10 +59,13 @@ class RevocationWatch:
                 self._version = version
                 async with self._changed:
                     self._changed.notify_all()
-            await asyncio.sleep(POLL_EVERY.total_seconds())
+            await self._bell.wait(LOOK_EVERY.total_seconds(), deaf_seconds=POLL_EVERY.total_seconds())
 
     async def close(self) -> None:
         """Let everybody go at once, for good."""
         self._is_closed = True
+        if self._poller is not None:
+            self._poller.cancel()
+        await self._bell.close()
         async with self._changed:
             self._changed.notify_all()

@@ -22,7 +22,8 @@ from openlockbox.domain.ids import (
     principal_actor,
 )
 from openlockbox.domain.principal import Principal
-from openlockbox.services import views
+from openlockbox.services import log, views
+from openlockbox.services.log import LogState
 from openlockbox.services.ports import EntryFilter
 from openlockbox.services.views import ActivityPage
 from openlockbox.web.portal import activity_words, security
@@ -64,7 +65,28 @@ def _page(visitor: Visitor, tenant_id: TenantId, base: str) -> Response[str]:
     query = urlencode([(name, form.typed(name)) for name in FIELDS if form.typed(name)])
     actors = [(principal_actor(p.id), p.name) for p in sorted(_actors(view), key=lambda p: p.name)]
     actors += [(a, activity_words.actor(a, {}, visitor.speech)) for a in (CLOCK, OPERATOR_COMMAND)]
-    return visitor.page("activity.html", tenant=tenant_id, view=view, form=form, base=base, query=query, actors=actors)
+    state = log.log_state(visitor.lockbox, visitor.caller, tenant_id=tenant_id)
+    return visitor.page(
+        "activity.html",
+        tenant=tenant_id,
+        view=view,
+        form=form,
+        base=base,
+        query=query,
+        actors=actors,
+        state=state,
+        commands=_commands(visitor, tenant_id, state),
+    )
+
+
+def _commands(visitor: Visitor, tenant_id: TenantId, state: LogState) -> dict[str, object]:
+    """Return what to type for a mirror and its verification; words of the program, in no language."""
+    pin, mirror, tenant = f"{tenant_id}.pin", f"{tenant_id}-log", f"--tenant {tenant_id}"
+    return {
+        "pin": [f'lockbox log pin {tenant} --log-key "{key}" {pin}' for key in state.keys],
+        "mirror": f"lockbox log mirror --server {visitor.web.base_url} {tenant} {mirror}",
+        "verify": f"lockbox log verify --pin {pin} {mirror}",
+    }
 
 
 def _actors(view: ActivityPage) -> list[Principal]:

@@ -1,5 +1,6 @@
 """The customer's requests: overview, list, one request, and ending an access. Decisions are in `decide`."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -8,9 +9,10 @@ from litestar.params import FromPath
 
 from openlockbox.domain.errors import LockboxError, NotFound
 from openlockbox.domain.ids import GrantId, RequestId, TenantId
-from openlockbox.services import access, views
+from openlockbox.services import access, evidence, lockdown, views
 from openlockbox.services.service_requests import REASON_LENGTH
 from openlockbox.services.views import RequestView
+from openlockbox.web.portal import security
 from openlockbox.web.portal.displayed import read_displayed
 from openlockbox.web.portal.forms import Filled, Form, parse_id
 from openlockbox.web.portal.page import OK, Signed, Visitor
@@ -25,7 +27,8 @@ def overview(visitor: Signed, tenant: FromPath[str]) -> Response[str]:
     """Show who waits for an answer and who has access now (specification W8)."""
     tenant_id = TenantId(parse_id(tenant))
     view = views.overview(visitor.lockbox, visitor.caller, tenant_id=tenant_id)
-    return visitor.page("customer/overview.html", tenant=tenant_id, view=view)
+    locks = lockdown.locks_of_tenant(visitor.lockbox, visitor.caller, tenant_id=tenant_id)
+    return visitor.page("customer/overview.html", tenant=tenant_id, view=view, locks=locks)
 
 
 @get("/t/{tenant:str}/requests", sync_to_thread=True)
@@ -33,7 +36,8 @@ def requests(visitor: Signed, tenant: FromPath[str]) -> Response[str]:
     """Show all requests, newest first."""
     tenant_id = TenantId(parse_id(tenant))
     found = views.requests_of_tenant(visitor.lockbox, visitor.caller, tenant_id=tenant_id)
-    return visitor.page("customer/requests.html", tenant=tenant_id, requests=found)
+    locks = lockdown.locks_of_tenant(visitor.lockbox, visitor.caller, tenant_id=tenant_id)
+    return visitor.page("customer/requests.html", tenant=tenant_id, requests=found, locks=locks)
 
 
 @get("/t/{tenant:str}/requests/{request_id:str}", sync_to_thread=True)
@@ -80,6 +84,16 @@ def end_access(visitor: Signed, form: Filled, grant_id: FromPath[str]) -> Respon
     reason = form.text("reason", at_most=REASON_LENGTH, required=False)
     access.end_access(visitor.lockbox, visitor.caller, grant_id=grant, reason=reason)
     return visitor.go(local_path(form.typed("back")), said="access_ending")
+
+
+@post("/t/{tenant:str}/requests/{request_id:str}/evidence", sync_to_thread=True, status_code=OK)
+def download_evidence(visitor: Signed, tenant: FromPath[str], request_id: FromPath[str]) -> Response[bytes]:
+    """Hand out everything about one request in one file. A POST, because the export is recorded."""
+    wanted = RequestId(parse_id(request_id))
+    caller = replace(visitor.caller, addressed=TenantId(parse_id(tenant)))
+    text = evidence.export(visitor.lockbox, caller, request_id=wanted)
+    disposition = {"Content-Disposition": f'attachment; filename="evidence-{wanted}.json"'}
+    return Response(text.encode(), media_type="application/json", headers=security.headers() | disposition)
 
 
 def refused(visitor: Visitor, tenant: str, request_id: str, form: Form, refusal: LockboxError) -> Response[str]:

@@ -44,7 +44,8 @@ class Displayed:
     gateway: str
     address: str
     certificate_sha256: str
-    account: str  # the name of the gateway's secret, never the secret
+    accounts: Mapping[Permission, str]  # by level: the name of the gateway's secret, never the secret
+    key_id: str  # of the engineer's own key, with which they show that they are there; "" without one
     permission: Permission
     channels: frozenset[str]
     duration: timedelta
@@ -53,6 +54,11 @@ class Displayed:
     service_request_description: str
     policy: str
     reasons: tuple[ShownReason, ...]
+
+    @property
+    def levels(self) -> tuple[Permission, ...]:
+        """Return the permission levels that could be granted: as asked first, then each lower one that has an account."""
+        return tuple(sorted(self.accounts, key=lambda level: -level.rank))
 
 
 def read_displayed(request: LockboxRequest) -> Displayed:
@@ -76,7 +82,8 @@ def read_displayed(request: LockboxRequest) -> Displayed:
         gateway=target.get("gateway", ""),
         address=f"{target.get('address', '')}:{target.get('port', '')}",
         certificate_sha256=target.get("certificate_sha256", ""),
-        account=target.get("secret_ref", ""),
+        accounts={Permission(level): name for level, name in target.get("secret_refs", {}).items()},
+        key_id=(requester["key"] or {}).get("key_id", ""),
         permission=Permission(shown["permission"]),
         channels=frozenset(shown["channels"]),
         duration=timedelta(seconds=shown["duration_s"]),

@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from openlockbox.domain.errors import LockboxError, NotFound, NotSignedIn
+from openlockbox.domain.errors import LockboxError, NotFound, NotSignedIn, StepUpRequired
 from openlockbox.domain.text import N_
 from openlockbox.web.portal import security
 from openlockbox.web.portal.forms import PortalRequest, status_of
@@ -62,6 +62,8 @@ def portal_exception_handlers() -> ExceptionHandlersMap:
 def _refusal(request: Request[Any, Any, Any], refusal: LockboxError) -> Response[str]:
     if isinstance(refusal, NotSignedIn):
         return _to_sign_in(request)
+    if isinstance(refusal, StepUpRequired):  # of a form whose page is not known here
+        return redirect("/step-up?next=/")
     speech = _speech(request)
     sentence = speech.gettext(refusal.sentence)
     text = sentence % {k: speech.gettext(v) for k, v in refusal.params.items()} if refusal.params else sentence

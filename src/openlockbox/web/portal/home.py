@@ -6,12 +6,14 @@ from urllib.parse import urlsplit
 
 from litestar import Response, get, post
 
-from openlockbox.domain.errors import SignInFailed, Throttled
-from openlockbox.services import accounts
+from openlockbox.domain.errors import PasskeyRefused, SignInFailed, Throttled
+from openlockbox.services import accounts, passkey_sign_in
+from openlockbox.services.accounts import NewSignIn
 from openlockbox.services.ports import Presented
 from openlockbox.web.portal import security
 from openlockbox.web.portal.forms import Filled, Form, PortalRequest
 from openlockbox.web.portal.page import OK, SAID, Signed, html, lockbox_of, redirect, speech_for
+from openlockbox.web.portal.passkeys import RESPONSE_FIELD, as_options
 
 MAIL_LENGTH: Final = 320
 PASSWORD_LENGTH: Final = 1024
@@ -51,20 +53,53 @@ def _door(request: PortalRequest, form: Form, status: int) -> Response[str]:
     )
 
 
-@post("/sign-in", sync_to_thread=True)
-def sign_in(request: PortalRequest, form: Filled) -> Response[str]:
-    """Sign in, and go where one came from."""
-    web = security.settings_of(request)
-    presented = Presented(
+def _presented(request: PortalRequest, form: Form) -> Presented:
+    return Presented(
         mail=form.text("mail", at_most=MAIL_LENGTH),
         password=form.typed("password")[:PASSWORD_LENGTH],
         code=form.typed("code")[:CODE_LENGTH],
-        source=request.client.host if request.client else "",
+        source=_source(request),
     )
+
+
+def _source(request: PortalRequest) -> str:
+    return request.client.host if request.client else ""
+
+
+@post("/sign-in", sync_to_thread=True)
+def sign_in(request: PortalRequest, form: Filled) -> Response[str]:
+    """Sign in, and go where one came from."""
     try:
-        signed_in = accounts.sign_in(lockbox_of(request), presented)
+        signed_in = accounts.sign_in(lockbox_of(request), _presented(request, form))
     except (SignInFailed, Throttled) as refusal:
         return _door(request, form, form.refuse(refusal))
+    return _let_in(request, form, signed_in)
+
+
+@post("/sign-in/passkey/begin", sync_to_thread=True, status_code=OK)
+def begin_passkey(request: PortalRequest, form: Filled) -> Response[str]:
+    """Take name and password, and give the script what a passkey is to answer."""
+    lockbox = lockbox_of(request)
+    return as_options(
+        lambda: passkey_sign_in.begin(lockbox, _presented(request, form)),
+        speech_for(request, None, lockbox.clock()),
+    )
+
+
+@post("/sign-in/passkey", sync_to_thread=True)
+def sign_in_with_passkey(request: PortalRequest, form: Filled) -> Response[str]:
+    """Take the passkey's answer, and go where one came from."""
+    try:
+        signed_in = passkey_sign_in.finish(
+            lockbox_of(request), response=form.typed(RESPONSE_FIELD), source=_source(request)
+        )
+    except PasskeyRefused as refusal:
+        return _door(request, form, form.refuse(refusal))
+    return _let_in(request, form, signed_in)
+
+
+def _let_in(request: PortalRequest, form: Form, signed_in: NewSignIn) -> Response[str]:
+    web = security.settings_of(request)
     return redirect(
         security.local_path(form.typed("next")),
         [

@@ -6,16 +6,17 @@ from zoneinfo import available_timezones
 from litestar import Response, get, post
 from litestar.params import FromPath
 
-from openlockbox.domain.errors import LockboxError
+from openlockbox.domain.errors import LockboxError, StepUpRequired
 from openlockbox.domain.ids import PrincipalId, SubscriptionId, TenantId
 from openlockbox.domain.principal import SUBSCRIPTION_ROLES, Role
 from openlockbox.domain.tenant import Subscription
-from openlockbox.services import accounts, setup, views
+from openlockbox.services import accounts, passkeys, setup, views
 from openlockbox.services.ports import PersonalToken
 from openlockbox.services.views import Settings
 from openlockbox.web.portal.decide import UNPROCESSABLE
 from openlockbox.web.portal.forms import Filled, Form, parse_id
 from openlockbox.web.portal.page import OK, Signed, Visitor
+from openlockbox.web.portal.passkeys import step_up_path
 from openlockbox.web.portal.words import ROLE_MEANINGS
 
 NAME_LENGTH: Final = 60
@@ -100,6 +101,8 @@ def _profile(visitor: Visitor, form: Form, status: int, new: tuple[PersonalToken
         status=status,
         form=form,
         tokens=accounts.tokens(visitor.lockbox, visitor.caller),
+        passkeys=passkeys.mine(visitor.lockbox, visitor.caller),
+        automation_keys=passkeys.my_automation_keys(visitor.lockbox, visitor.caller),
         scopes=accounts.SCOPES,
         zones=sorted(zone for zone in available_timezones() if "/" in zone or zone == "UTC"),
         new_token=None if new is None else new[0],
@@ -130,6 +133,8 @@ def create_token(visitor: Signed, form: Filled) -> Response[str]:
         return _profile(visitor, form, UNPROCESSABLE)
     try:
         made = accounts.create_token(visitor.lockbox, visitor.caller, name=name, scopes=form.all("scopes"))
+    except StepUpRequired:
+        return visitor.go(step_up_path("/profile#tok"))
     except LockboxError as refusal:
         return _profile(visitor, form, form.refuse(refusal))
     return _profile(visitor, Form(), OK, made)

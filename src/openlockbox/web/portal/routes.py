@@ -9,7 +9,20 @@ from litestar.response import Response
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
-from openlockbox.web.portal import activity, cases, customer, decide, engineer, home, people, review, sessions
+from openlockbox.web.portal import (
+    activity,
+    cases,
+    customer,
+    decide,
+    engineer,
+    home,
+    lockdown,
+    passkeys,
+    people,
+    review,
+    roster,
+    sessions,
+)
 from openlockbox.web.portal.failures import portal_exception_handlers
 from openlockbox.web.portal.forms import provide_form
 from openlockbox.web.portal.page import provide_visitor
@@ -25,14 +38,36 @@ _HANDLERS: Final[list[ControllerRouterHandler]] = [
     home.home,
     home.sign_in_page,
     home.sign_in,
+    home.begin_passkey,
+    home.sign_in_with_passkey,
     home.sign_out,
+    passkeys.begin_enrolment,
+    passkeys.enrol,
+    passkeys.rename,
+    passkeys.remove,
+    passkeys.remove_automation_key,
+    passkeys.step_up_page,
+    passkeys.begin_step_up,
+    passkeys.step_up_by_passkey,
+    passkeys.step_up_by_code,
     customer.overview,
     customer.requests,
     customer.request,
     customer.end_access,
+    customer.download_evidence,
+    lockdown.lock_page,
+    lockdown.lock_everything,
+    lockdown.lock_resource,
+    lockdown.lock_engineer,
+    lockdown.lift,
     decide.decide,
     decide.confirm_page,
     decide.confirm,
+    roster.roster_page,
+    roster.write_change,
+    roster.review,
+    roster.submit,
+    roster.download,
     cases.service_request_list,
     cases.new_page,
     cases.open_service_request,

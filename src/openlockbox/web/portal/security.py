@@ -27,6 +27,7 @@ DOOR_COOKIE: Final = "lockbox-door"  # before sign-in: what the sign-in form's C
 SAID_COOKIE: Final = "lockbox-said"  # one word that the next page turns into a sentence
 DRAFT_COOKIE: Final = "lockbox-draft"  # a decision between writing and confirming, for one request
 CSRF_FIELD: Final = "csrf"
+DOOR_PATHS: Final = frozenset({"/sign-in", "/sign-in/passkey", "/sign-in/passkey/begin"})
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 DRAFT_SECONDS: Final = 30 * 60
 SAID_SECONDS: Final = 60
@@ -47,7 +48,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), "
+    "publickey-credentials-create=(self), publickey-credentials-get=(self)",
 }
 
 
@@ -110,7 +112,7 @@ async def check_form(connection: Connection, _: BaseRouteHandler) -> None:
     presented = (await connection.form()).get(CSRF_FIELD)
     accepted = [csrf_value(settings_of(connection), sign_in=sign_in)] if sign_in else []
     # Signing in again replaces a sign-in that has ended but whose cookie is still there.
-    if door and connection.scope["path"] == "/sign-in":
+    if door and connection.scope["path"] in DOOR_PATHS:
         accepted.append(csrf_value(settings_of(connection), door=door))
     if not isinstance(presented, str) or not any(hmac.compare_digest(presented.encode(), a.encode()) for a in accepted):
         raise FormRefused

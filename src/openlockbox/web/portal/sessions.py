@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from openlockbox.domain.errors import LockboxError, NotFound
 from openlockbox.domain.ids import GrantId
 from openlockbox.domain.session import SessionState
-from openlockbox.services import access, views
+from openlockbox.services import access, lockdown, views
 from openlockbox.services.access import Connection
 from openlockbox.services.gateways import LEASE_TIME
 from openlockbox.services.views import GrantView
@@ -36,7 +36,8 @@ def _load(visitor: Visitor, grant_id: str) -> GrantView:
 def provider_access(visitor: Signed) -> Response[str]:
     """Show operators and support leads who has access now, and the gateways."""
     view = views.provider_access(visitor.lockbox, visitor.caller)
-    return visitor.page("provider_access.html", view=view, fresh_for=LEASE_TIME)
+    locks = lockdown.locks_of_engineers(visitor.lockbox, visitor.caller)
+    return visitor.page("provider_access.html", view=view, locks=locks, fresh_for=LEASE_TIME)
 
 
 @get("/engineer/grants/{grant_id:str}", sync_to_thread=True)
@@ -104,6 +105,7 @@ def connect_native(visitor: Signed, form: Filled, grant_id: FromPath[str]) -> Re
     content = {"name": f"{name or 'lockbox'}.rdp", "text": connection.rdp_file or ""}
     return visitor.page(
         "engineer/native.html",
+        gateway=connection.browser_url or None,
         view=view,
         connection=connection,
         sealed=security.seal(visitor.web, "file", visitor.secret, "rdp", content),
@@ -137,7 +139,13 @@ def ended(visitor: Signed, session_id: FromPath[str]) -> Response[str]:
     if session is None:
         raise NotFound
     answer = html(
-        visitor.request, "engineer/ended.html", speech=visitor.speech, view=view, session=session, me=visitor.me
+        visitor.request,
+        "engineer/ended.html",
+        speech=visitor.speech,
+        view=view,
+        session=session,
+        me=visitor.me,
+        refusal=access.refused_because(visitor.lockbox, visitor.caller, session_id=session.id),
     )
     answer.headers["X-Session-State"] = SessionState(session.state).value
     return answer

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from openlockbox.domain.errors import LockboxError
 from openlockbox.domain.session import END_SENTENCES
 from openlockbox.web.i18n import LANGUAGE_NAMES
-from openlockbox.web.portal import activity_words, words
+from openlockbox.web.portal import activity_words, gateway_words, words
 from openlockbox.web.portal.forms import FieldError, write_duration
 from openlockbox.web.portal.speech import Speech
 
@@ -83,6 +83,9 @@ def new_environment() -> Environment:
         "has_scripts": (STATIC / "vendor" / "htmx.min.js").exists(),
         "sentence": _sentence,
         "end_sentences": END_SENTENCES,
+        "refusals": gateway_words.REFUSALS,
+        "refused": gateway_words.REFUSED,
+        "page_problems": gateway_words.PAGE_PROBLEMS,
     }
     return environment
 

@@ -9,6 +9,7 @@ from openlockbox.domain.elevation import Permission
 from openlockbox.domain.grant import GrantState
 from openlockbox.domain.jit_request import JitState
 from openlockbox.domain.lockbox_request import RequestState
+from openlockbox.domain.lockdown import LockState
 from openlockbox.domain.principal import Role
 from openlockbox.domain.service_request import ServiceRequestState, Severity
 from openlockbox.domain.session import SessionState
@@ -56,6 +57,12 @@ GRANT_BADGES: Final[Mapping[GrantState, Badge]] = MappingProxyType(
         GrantState.REVOKING: Badge("revoked", "hourglass", N_("Revoking")),
         GrantState.REVOKED: Badge("revoked", "revoked", N_("Revoked")),
         GrantState.ENDED: ACCESS_ENDED,
+    }
+)
+LOCK_BADGES: Final[Mapping[LockState, Badge]] = MappingProxyType(
+    {
+        LockState.LOCKING: Badge("revoked", "hourglass", N_("Revoking")),
+        LockState.LOCKED: Badge("revoked", "revoked", N_("Locked")),
     }
 )
 SESSION_BADGES: Final[Mapping[SessionState, Badge]] = MappingProxyType(
@@ -153,9 +160,12 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         "grants.read": N_("See access"),
         "grants.connect": N_("Connect"),
         "grants.revoke": N_("End access"),
+        "locks.lift": N_("Lift locks"),
         "activity.read": N_("Read the activity log"),
         "tenant.administer": N_("Give and take roles"),
+        "roster.write": N_("Change the approver roster"),
         "tokens.revoke": N_("Revoke personal tokens"),
+        "signing_keys.write": N_("Add and remove keys of automations"),
     }
 )
 SAID: Final[Mapping[str, str]] = MappingProxyType(
@@ -172,10 +182,20 @@ SAID: Final[Mapping[str, str]] = MappingProxyType(
         "review_approved": N_("Internal approval given. The customer is asked next."),
         "review_denied": N_("Denied internally. The customer is not asked."),
         "access_ending": N_("The access is being ended. Connections are cut at once."),
+        "locked": N_("Everything is locked. Open connections are cut at once."),
+        "resource_locked": N_("The resource is locked. Open connections are cut at once."),
+        "engineer_locked": N_("The engineer is locked out. Open connections are cut at once."),
+        "lock_lifted": N_("The lock is lifted. What it ended stays ended."),
+        "roster_changed": N_("The roster was changed. It counts at once, and everybody on it is told by mail."),
         "role_given": N_("The role was given. It does not count for requests that already wait."),
         "role_taken": N_("The role was taken away. It counts at once."),
         "profile_saved": N_("Your profile was saved."),
         "token_revoked": N_("The token was revoked."),
+        "passkey_added": N_("The passkey was added. A mail tells you so."),
+        "passkey_renamed": N_("The passkey was renamed."),
+        "passkey_removed": N_("The passkey was removed. A mail tells you so."),
+        "signing_key_removed": N_("The key was removed. A mail tells you so."),
+        "stepped_up": N_("Thank you. Repeat your step now; this counts for ten minutes."),
         "signed_out": N_("You are signed out."),
     }
 )

@@ -76,6 +76,7 @@ def settings_for(root: Path, url: str) -> GatewaySettings:
         native_address="gateway.test:3390",
         ready_file=root / "ready.json",
         max_sessions_per_grant=2,
+        first_contact=True,
     )
 
 

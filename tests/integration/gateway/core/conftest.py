@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from openlockbox.gateway.clocks import Clocks
 from openlockbox.gateway.enrolment import enrol
 from openlockbox.gateway.process import serve_gateway
 from openlockbox.gateway.settings import GatewaySettings
-from openlockbox.grants.grant import seal_grant
+from openlockbox.grants.grant import GrantDocument, seal_grant, signed_decision
 from openlockbox.grants.token import seal_token
 from tests.integration.gateway.core.child import FRONTS, settings_for
 from tests.integration.gateway.core.fake_control_plane import CODE, FakeControlPlane, State
-from tests.unit.grants.material import GRANTS, decided, statement, token
+from tests.unit.grants.material import GRANTS, displayed, grant, logged, statement, token, unsigned
 
 LIMIT = 10  # seconds that anything here may take
 _numbers = itertools.count(1)
@@ -47,12 +47,20 @@ class Rig:
         return json.loads(self.settings.ready_file.read_text())
 
     def grant(self, grant_id: str = "gr-1", *, life: timedelta = timedelta(hours=1)) -> None:
-        now = self.now()
-        text = statement(at=now - timedelta(seconds=30))
-        document = decided(
-            text, grant_id=grant_id, issued_at=now, not_before=now - timedelta(seconds=30), not_after=now + life
-        )
-        self.state.grants[grant_id] = seal_grant(document, GRANTS)
+        """Have an unsigned approval logged, and a grant made of it."""
+        now, life = self.now(), min(life, timedelta(hours=8))
+        at = now - timedelta(seconds=30)
+        shown = displayed(at=now - timedelta(minutes=1))
+        self.put(grant(shown=shown, decision=unsigned(statement(shown=shown, at=at)), grant_id=grant_id), at, life)
+
+    def put(self, document: GrantDocument, at: datetime, life: timedelta) -> None:
+        """Log the document's decision and hand the grant out."""
+        with self.state.changed:
+            log = self.state.log
+            index = log.append("request.approved", "request:lr-1", at=at, document=signed_decision(document.decision))
+            proved = logged(log, index, size=index + 1)
+        times = {"issued_at": at, "not_before": at, "not_after": self.now() + life}
+        self.state.grants[document.grant_id] = seal_grant(replace(document, log=proved, **times), GRANTS)
 
     def token(self, **changes: object) -> str:
         now = self.now()

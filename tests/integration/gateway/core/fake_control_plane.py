@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+from openlockbox.grants.encoding import EnvelopeRefused, b64url
+from openlockbox.grants.envelope import Kind, peek
 from openlockbox.grants.gateway_request import peek_gateway_id, verify_request
 from openlockbox.grants.keys import parse_public_key
 from openlockbox.grants.revocations import Revocation, RevocationList, seal_revocations
 from openlockbox.grants.trust import encode_trust
-from tests.unit.grants.material import GATEWAY, REVOCATIONS, TRUST
+from tests.unit.grants.log_material import NaiveLog
+from tests.unit.grants.material import CHECKPOINTS, GATEWAY, REVOCATIONS, TRUST, hashes
 
 CODE = "one-time-code"
 HOLD = 0.3  # seconds; the real one holds 2
@@ -29,6 +32,9 @@ class State:
     served_version: int | None = None  # an old list that somebody serves instead
     revoked: tuple[Revocation, ...] = ()
     grants: dict[str, str] = field(default_factory=dict)
+    log: NaiveLog = field(default_factory=NaiveLog)
+    rosters: list[str] = field(default_factory=list)
+    spoil: object = None  # changes what a start's answer says
     refuse_start: str = ""
     drop_start: bool = False  # record the start, then hang up
     public_key: str = ""
@@ -90,17 +96,25 @@ class Handler(BaseHTTPRequestHandler):
             return
         header = self.headers["Authorization"]
         assert peek_gateway_id(header) == GATEWAY
-        verify_request(
-            header,
-            method=self.command,
-            path=self.path,
-            body=body,
-            public_key=parse_public_key(state.public_key),
-            now=state.clock(),
-        )
+        try:
+            verify_request(
+                header,
+                method=self.command,
+                path=self.path,
+                body=body,
+                public_key=parse_public_key(state.public_key),
+                now=state.clock(),
+            )
+        except EnvelopeRefused as error:
+            if error.code != "request_not_fresh":
+                raise
+            self.answer(401, {"code": "gateway_refused"})  # a gateway whose clock is wrong
+            return
         parts = self.path.split("/")
         if self.path == "/gateway/v1/lease":
             self.lease(json.loads(body))
+        elif parts[3] == "grants" and parts[-1] == "evidence":
+            self.evidence(parts[4], json.loads(body))
         elif parts[3] == "grants":
             self.grant(parts[4])
         elif parts[5] == "start":
@@ -143,6 +157,19 @@ class Handler(BaseHTTPRequestHandler):
         text = self.state.grants.get(grant_id)
         self.answer(*((404, {"code": "not_found"}) if text is None else (200, {"grant": text})))
 
+    def evidence(self, grant_id: str, document: dict[str, int]) -> None:
+        state = self.state
+        text = state.grants.get(grant_id)
+        if text is None:
+            self.answer(404, {"code": "not_found"})
+            return
+        size = int(peek(Kind.GRANT, text)["log"]["checkpoint"].split("\n")[1])
+        old, new = sorted((document["log_size"], size))
+        with state.changed:
+            proof = hashes(state.log.consistency(old, new)) if new <= len(state.log.leaves) else []
+        answer = {"rosters": state.rosters[document["roster_version"] :], "consistency": proof, "witnessed": None}
+        self.answer(200, answer)
+
     def start(self, session_id: str, document: dict[str, object]) -> None:
         state = self.state
         if state.refuse_start:
@@ -150,11 +177,24 @@ class Handler(BaseHTTPRequestHandler):
             return
         with state.changed:
             state.started[session_id] = document
+            index = state.log.append(
+                "session.started", f"session:{session_id}", at=state.clock(), document=document["statement"]
+            )
+            size = index + 1
+            proved = {
+                "session_id": session_id,
+                "state": "active",
+                "index": index,
+                "leaf": b64url(state.log.leaves[index]),
+                "checkpoint": state.log.checkpoint(CHECKPOINTS, size),
+                "inclusion": hashes(state.log.inclusion(index, size)),
+                "consistency": hashes(state.log.consistency(document["log_size"], size)),
+            }
             state.changed.notify_all()
         if state.drop_start:
             self.close_connection = True
             return
-        self.answer(200, {})
+        self.answer(200, proved if state.spoil is None else state.spoil(proved))
 
 
 class Server(ThreadingHTTPServer):
@@ -169,15 +209,16 @@ class Server(ThreadingHTTPServer):
 class FakeControlPlane:
     """The server in its threads, as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.state = State()
+        self._host = host
         handler = type("BoundHandler", (Handler,), {"state": self.state})
-        self._server = Server(("127.0.0.1", 0), handler)
+        self._server = Server((host, 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://{self._host}:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -16,6 +16,7 @@ from openlockbox.gateway.recording_file import read_records, verify_recording
 from openlockbox.grants.revocations import Revocation
 from tests.integration.gateway.core.child import FRONTS, settings_for
 from tests.integration.gateway.core.fake_control_plane import CODE
+from tests.unit.grants.material import grant
 
 
 def recording_of(rig, session_id):
@@ -61,10 +62,20 @@ async def test_twenty_uses_at_once_of_one_token_start_one_session(gateway):
     assert sorted(answers) == ["refused token_reused 401"] * 19 + ["started"]
 
 
-async def test_a_revocation_cuts_and_is_acknowledged(gateway):
+@pytest.mark.parametrize("kind", ["grant", "engineer", "resource", "tenant"])
+async def test_a_revocation_cuts_and_is_acknowledged(gateway, kind):
+    made = grant()
+    ids = {
+        "grant": made.grant_id,
+        "engineer": made.engineer_id,
+        "resource": made.resource_id,
+        "tenant": made.tenant_id,
+    }
     async with gateway.browser(gateway.token()) as socket:
         assert await socket.recv() == b"started"
-        gateway.state.revoke(Revocation(kind="grant", id="gr-1"))
+        gateway.state.revoke(Revocation(kind=kind, id="another"))  # cuts nothing here
+        await gateway.told(lambda state: state.applied[-1] == state.version)
+        gateway.state.revoke(Revocation(kind=kind, id=ids[kind]))
         assert await socket.recv() == b"ended revoked"
         await gateway.told(lambda state: state.applied[-1] == state.version)
     assert await gateway.refusal(gateway.token()) == "refused grant_revoked 403"
@@ -115,18 +126,25 @@ async def test_an_old_list_does_not_renew_the_lease(gateway):
         assert await socket.recv() == b"ended lease_lost"
 
 
-@pytest.mark.parametrize("how", [{"refuse_start": "grant_not_usable"}, {"drop_start": True}, {"down": True}])
+@pytest.mark.parametrize("how", [{"refuse_start": "grant_not_usable"}, {"drop_start": True}])
 async def test_a_start_that_is_not_recorded_does_not_happen(gateway, how):
     async with gateway.browser(gateway.token()) as socket:  # so that the grant is at hand
         assert await socket.recv() == b"started"
     gateway.state.change(**how)
     token = gateway.token(jti=f"se-{next(iter(how))}")
     assert (await gateway.refusal(token)).startswith("refused session_not_recorded")
-    gateway.state.change(refuse_start="", drop_start=False, down=False)
+    gateway.state.change(refuse_start="", drop_start=False)
     if "refuse_start" in how:
         assert not recording_of(gateway, "se-refuse_start").exists()
     else:  # it may have been recorded over there, so its end is reported
         await gateway.told(lambda state: f"se-{next(iter(how))}" in state.ended)
+
+
+async def test_without_a_control_plane_nothing_is_proved_so_nothing_opens(gateway):
+    async with gateway.browser(gateway.token()) as socket:  # so that the grant is at hand
+        assert await socket.recv() == b"started"
+    gateway.state.change(down=True)
+    assert await gateway.refusal(gateway.token()) == "refused evidence_unavailable 503"
 
 
 async def test_a_session_that_cannot_be_recorded_does_not_start(gateway):

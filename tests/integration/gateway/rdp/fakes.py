@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,11 +23,12 @@ from openlockbox.gateway.rdp.framing import mcs_of, x224_data
 from openlockbox.gateway.rdp.native import serve_native
 from openlockbox.gateway.rdp.negotiation import Security
 from openlockbox.gateway.rdp.streams import PacketReader
-from openlockbox.grants.grant import DecisionDocument, GrantDocument, TargetDocument
+from openlockbox.grants.grant import DecisionDocument, GrantDocument, LogDocument, TargetDocument
 
 TOKEN = "token-of-one-session"
 ONE_TIME = "one-time-passwrd"
 SECRET_REF = "vm/credential"
+HERE = ({"statement": "", "key": None}, {"ok": True})  # an engineer whose key nobody asked for
 
 
 class FakeRecorder:
@@ -56,6 +58,7 @@ class FakeGatekeeper:
     def __init__(self, target, credential=None, *, channels=()):
         self.grant = grant_for(target, channels)
         self.stored = credential or Credential(username="engineer", password="stored-password")
+        self.presence = []  # what the gateway says at each asking; content once that is used up
         self.calls = []
         self.burned = False
         self.refuse_start = False
@@ -87,11 +90,11 @@ class FakeGatekeeper:
             raise ConnectionRefused("session_not_recorded", http_status=503)
         return self.session
 
-    def credential(self, secret_ref):
+    def credential(self, grant):
         self.calls.append("credential")
         if self.without_secret:
             raise ConnectionRefused("secret_missing")
-        assert secret_ref == SECRET_REF
+        assert grant.target.secret_ref == SECRET_REF
         return self.stored
 
 
@@ -111,7 +114,9 @@ def grant_for(target, channels):
         channels=channels,
         target=target,
         request_digest="",
+        displayed="{}",
         decision=DecisionDocument(statement="{}", method="unsigned"),
+        log=LogDocument(index=0, leaf=b"{}", checkpoint="", proof=()),
         issued_at=now,
         not_before=now,
         not_after=now + timedelta(hours=8),
@@ -166,7 +171,13 @@ def server_context(folder: Path):
 @contextlib.asynccontextmanager
 async def browser_gateway(gatekeeper):
     async def handle(websocket: ServerConnection):
-        await serve_browser(websocket, gatekeeper)
+        if websocket.request.path == "/presence":
+            await websocket.recv()
+            for answer in gatekeeper.presence.pop(0) if gatekeeper.presence else HERE:
+                await websocket.send(json.dumps(answer))
+            await websocket.wait_closed()
+        else:
+            await serve_browser(websocket, gatekeeper)
 
     async with serve(handle, "127.0.0.1", 0, compression=None) as server:
         yield next(iter(server.sockets)).getsockname()[1]

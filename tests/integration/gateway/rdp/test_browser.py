@@ -30,6 +30,8 @@ PAGE = """<!doctype html><html lang="en"><title>Desktop</title>
 <div id="session-bar"><button>End session</button></div>
 <div id="desktop" style="width:1024px;height:768px" data-gateway-url="ws://127.0.0.1:{port}/rdp" data-token="{token}"
  data-status-url="/status" data-width="1024" data-height="768"></div>
+<template id="presence-problem"><section><p data-why></p><button>Use your passkey</button></section></template>
+<template id="gateway-words"><p data-code="presence_wrong">The gateway needs your passkey.</p><p data-code="">Refused.</p></template>
 <script type="module" src="/static/desktop.js"></script></html>"""
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
@@ -136,6 +138,20 @@ async def test_the_browser_shows_an_nla_desktop_without_knowing_its_password(nla
     async with shown_desktop(gatekeeper, nla_desktop.patch):
         pass
     assert await closed_reason(gatekeeper) is EndReason.CLIENT_CLOSED
+
+
+async def test_a_refused_presence_is_worded_and_can_be_tried_again(nla_desktop):
+    gatekeeper = FakeGatekeeper(target_of(nla_desktop), credential_of(nla_desktop))
+    gatekeeper.presence = [[{"refused": "presence_wrong"}]]
+    async with browser_gateway(gatekeeper) as port, chromium_page() as page:
+        with portal(port) as (address, _asked):
+            await page.goto(address)
+            await page.wait_for_selector("#desktop[data-state=presence]", timeout=20000)
+            assert await page.text_content("[data-why]") == "The gateway needs your passkey."
+            assert gatekeeper.calls == []
+            await page.click("#desktop button")
+            await page.wait_for_selector("#desktop[data-state=connected]", timeout=20000)
+            assert page.violations == []
 
 
 async def test_the_page_shows_the_portals_answer_when_the_gateway_refuses(nla_desktop):

@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Litestar, Request, get
 from litestar.datastructures import State
 
+from openlockbox.testing.memory_database import MemoryBell
 from openlockbox.web.gateway_api.watch import RevocationWatch
 from openlockbox.web.serve import run_web
 
@@ -16,7 +17,7 @@ async def _version() -> int:
     return 0
 
 
-WATCH = RevocationWatch(_version)
+WATCH = RevocationWatch(_version, MemoryBell())
 
 
 @get("/source")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from openlockbox.adapters.db import SqlDatabase
 from openlockbox.services.accounts import SCOPES
 from openlockbox.web.portal.security import SIGN_IN_COOKIE, cookie_name
 from tests.integration.web.conftest import WEB
@@ -36,6 +37,16 @@ def test_an_ended_token_is_refused(world):
     headers = _bearer(world.token("senna"))
     world.clock.advance(timedelta(days=90))
     assert world.call("GET", "/api/v1/me", headers=headers).status_code == 401
+
+
+def test_a_token_is_looked_up_in_the_transaction_of_what_it_opens(own_world, monkeypatch):
+    headers = _bearer(own_world.token("senna"))
+    assert own_world.call("GET", "/api/v1/me", headers=headers).status_code == 200
+    begun = []
+    unit_of_work = SqlDatabase.unit_of_work
+    monkeypatch.setattr(SqlDatabase, "unit_of_work", lambda *a, **k: begun.append(k) or unit_of_work(*a, **k))
+    assert own_world.call("GET", "/api/v1/me", headers=headers).status_code == 200
+    assert len(begun) == 1
 
 
 def test_a_revoked_token_is_refused_at_once(own_world):
@@ -116,3 +127,10 @@ def test_every_answer_to_a_program_has_the_security_headers(world, path):
 def test_readiness_is_the_databases(world):
     assert world.call("GET", "/healthz").json() == {"status": "ok"}
     assert world.call("GET", "/readyz").json() == {"status": "ready"}
+
+
+def test_a_command_without_a_body_is_told_that_it_needs_one(world):
+    path = "/api/v1/tenants/ambertide/requests/LBX-1/approve"
+    response = world.call("POST", path, headers=_bearer(world.token("senna")))
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_input")
+    assert response.json()["params"] == {"field": "body", "problem": "the request needs a JSON body"}

@@ -10,13 +10,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from openlockbox.domain.ids import GatewayId
+from openlockbox.gateway.control_plane import read_evidence, read_recorded
 from openlockbox.grants.encoding import encode_instant
 from openlockbox.grants.gateway_request import sign_request
+from openlockbox.grants.grant import open_grant
 from openlockbox.grants.keys import Ed25519Signer, encode_public_key
+from openlockbox.grants.pin import TenantPin
 from openlockbox.grants.revocations import open_revocations
+from openlockbox.grants.statement import digest
 from openlockbox.grants.trust import decode_trust
 from openlockbox.services import access, setup
+from openlockbox.services.deadlines import LOST_AFTER, sweep
 from openlockbox.services.gateways import revocation_version
+from openlockbox.verification.logged import check_approval_logged, check_start_logged
 from openlockbox.web.gateway_api.watch import HOLD_TIME
 from tests.world import AMBERTIDE, GATEWAY
 
@@ -50,6 +56,8 @@ def _start(world, session, **changes):
         "front": "browser",
         "client_address": "192.0.2.7",
         "at": encode_instant(world.clock.now),
+        "statement": world.start_of(session, world.gateway_signer),
+        "log_size": 0,
         **changes,
     }
 
@@ -173,6 +181,96 @@ def test_a_session_starts_once_and_is_recorded(world, offered):
 def test_a_session_starts_only_as_it_was_offered(world, offered, changes):
     path = f"/gateway/v1/sessions/{offered.id}/start"
     assert _is_refused(_call(world, "POST", path, _start(world, offered, **changes)))
+
+
+def _pin(world, size):
+    with world.lockbox.database.unit_of_work(read_only=True) as uow:
+        root = uow.activity.root(AMBERTIDE, size).hex() if size else ""
+    return TenantPin(tenant_id=AMBERTIDE, log_size=size, log_root=root)
+
+
+@pytest.mark.parametrize("seen", [0, 1, 3])
+def test_the_answer_to_a_start_proves_that_the_log_holds_it_and_extends_what_was_seen(world, offered, seen):
+    body = _start(world, offered, log_size=seen)
+    answer = _call(world, "POST", f"/gateway/v1/sessions/{offered.id}/start", body).json()
+    moved = check_start_logged(
+        read_recorded(answer),
+        trust=decode_trust(world.lockbox.keys.trust()),
+        pin=_pin(world, seen),
+        session_id=offered.id,
+        statement=body["statement"],
+    )
+    with world.lockbox.database.unit_of_work(read_only=True) as uow:
+        assert moved.log_size == uow.activity.size(AMBERTIDE)
+        entry = uow.activity.get(AMBERTIDE, answer["index"])
+        assert uow.activity.document(AMBERTIDE, digest(body["statement"])) == body["statement"]
+    assert entry.event.detail["gateway_key"] == encode_public_key(world.gateway_signer.public_key)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"session_id": "SES-other"},
+        {"grant_id": "GRT-other"},
+        {"tenant_id": "pelimoor"},
+        {"gateway_id": "gateway-2"},
+        {"engineer_id": "wrenna"},
+        {"front": "native"},
+    ],
+)
+def test_a_start_is_recorded_only_in_the_gateways_own_words_about_it(world, offered, changes):
+    body = _start(world, offered, statement=world.start_of(offered, world.gateway_signer, **changes))
+    assert _is_refused(_call(world, "POST", f"/gateway/v1/sessions/{offered.id}/start", body))
+    assert world.last_refusal() == ("session.start", "gateway_refused")
+
+
+def test_a_start_in_another_gateways_words_is_refused(world, offered):
+    stranger = Ed25519Signer(Ed25519PrivateKey.generate())
+    for statement in (world.start_of(offered, stranger), "olbx1.session-start.x.y.z"):
+        body = _start(world, offered, statement=statement)
+        assert _is_refused(_call(world, "POST", f"/gateway/v1/sessions/{offered.id}/start", body))
+
+
+# ---- evidence ----
+
+
+def _evidence(world, grant, **changes):
+    return _call(
+        world, "POST", f"/gateway/v1/grants/{grant.id}/evidence", {"roster_version": 0, "log_size": 0, **changes}
+    )
+
+
+@pytest.mark.parametrize("seen", [0, 1, 3, None])
+def test_the_evidence_proves_the_grant_to_a_gateway_that_saw_so_much(world, grant, offered, seen):
+    """`seen` None: more than the grant's checkpoint, because the log has grown since."""
+    with world.lockbox.database.unit_of_work(read_only=True) as uow:
+        seen = uow.activity.size(AMBERTIDE) if seen is None else seen
+    trust = decode_trust(world.lockbox.keys.trust())
+    moved = check_approval_logged(
+        open_grant(grant.wire, trust),
+        trust=trust,
+        pin=_pin(world, seen),
+        roster=None,
+        consistency=read_evidence(_evidence(world, grant, log_size=seen).json()).consistency,
+        witnessed=None,
+    )
+    assert moved.log_size >= seen
+
+
+def test_a_gateway_that_saw_more_than_there_is_gets_no_proof(world, grant):
+    assert _evidence(world, grant, log_size=10_000).json()["consistency"] == []
+
+
+def test_another_gateways_grant_has_no_evidence_and_that_is_recorded(world, grant):
+    signer = Ed25519Signer(Ed25519PrivateKey.generate())
+    world.enrol(OTHER, signer)
+    body = {"roster_version": 0, "log_size": 0}
+    path = f"/gateway/v1/grants/{grant.id}/evidence"
+    assert _call(world, "POST", path, body, by=OTHER, signer=signer).status_code == 404
+    assert world.last_refusal() == ("grant.fetch", "not_found")
+
+
+# ---- sessions of others ----
 
 
 def test_another_gateways_session_does_not_exist(world, offered):
@@ -309,3 +407,14 @@ def test_the_signed_path_is_the_one_that_was_sent(world):
         signer=world.gateway_signer,
     )
     assert world.call("GET", path, headers={"Authorization": header}).status_code == 404
+
+
+def test_the_end_of_a_session_given_up_as_lost_is_still_taken(own_world):
+    world, grant = own_world, own_world.granted()
+    offered = access.connect(world.lockbox, world.caller("idris"), grant_id=grant.id, front="browser").session
+    _call(world, "POST", f"/gateway/v1/sessions/{offered.id}/start", _start(world, offered))
+    world.clock.advance(grant.not_after - world.clock.now + LOST_AFTER)
+    sweep(world.lockbox)
+    answer = _call(world, "POST", f"/gateway/v1/sessions/{offered.id}/end", _end(world))
+    assert (answer.status_code, answer.json()["state"]) == (200, "terminated")
+    assert world.actions(AMBERTIDE)[-1] == "session.reported"

@@ -121,7 +121,7 @@ def test_one_click_ends_an_access_and_the_page_tells_when_the_gateway_confirmed(
     assert ended.headers["location"] == f"{T}/requests/{grant.request_id}"
     text = browser.get(ended.headers["location"]).text
     assert "The access is being ended." in text
-    assert "Waiting for the gateway to confirm" in text
+    assert "Waiting for gateway-1 to confirm, never heard of" in text
     from datetime import timedelta
 
     from openlockbox.domain import grant as grants

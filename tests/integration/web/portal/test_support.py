@@ -75,6 +75,20 @@ def test_elevation_is_requested_and_withdrawn(world, browse):
     assert world.actions()[-1] == "request.canceled"
 
 
+def test_an_elevation_that_the_rules_refuse_at_once_is_no_success(world, browse):
+    browser = browse("wrenna")
+    case = world.case(engineer="wrenna")
+    assert _ask(browser, case, permission="administrator").status_code == 303
+    page = assert_is_sound(browser.send("GET", f"/engineer/service-requests/{case.id}"))
+    assert "The rules refused this elevation." in page.text
+    assert "The elevation was requested." not in page.text
+    assert (page.count("div", role="status"), page.count("div", **{"class": "toast is-denied"})) == (1, 1)
+    with world.lockbox.database.unit_of_work(read_only=True) as uow:
+        (asked,) = uow.jit_requests.of_service_request(case.id)
+    said = page.text[: page.text.index("What was said")]
+    assert all(reason.texts["en"].partition(":")[2] in said for reason in asked.verdict.reasons)
+
+
 @pytest.mark.parametrize("fields", [{"way": "/x|y"}, {"permission": "root"}, {"duration": "8"}, {"justification": ""}])
 def test_an_elevation_that_cannot_be_read_is_marked(world, browse, fields):
     response = _ask(browse("idris"), world.case(), **fields)

@@ -2,6 +2,7 @@
 // Why a session ended is never taken from the connection: the portal's own answer (data-status-url) says it.
 import "./vendor/iron-remote-desktop.js";
 import * as rdp from "./vendor/iron-remote-desktop-rdp.js";
+import { explain, provePresence } from "./presence.js";
 
 const STATUS_TRIES = 4; // the first and three more: the gateway may need a moment to report the end
 const STATUS_PAUSE_MS = 300;
@@ -15,6 +16,7 @@ async function start(desktop) {
   document.addEventListener("keydown", leaveDesktop, { capture: true });
   try {
     await rdp.init("WARN");
+    await beHere(desktop);
     await draw(desktop);
   } catch (error) {
     // IronRDP throws at every end that it did not start itself, so this is no place to judge.
@@ -23,6 +25,23 @@ async function start(desktop) {
   document.removeEventListener("keydown", leaveDesktop, { capture: true });
   desktop.dataset.state = "ended";
   await showEnd(desktop);
+}
+
+// Resolves when the gateway knows that the engineer is here. Until then it shows why not, with a button to try again.
+async function beHere(desktop) {
+  const waiting = [...desktop.childNodes];
+  for (;;) {
+    const code = await provePresence(desktop.dataset);
+    if (!code) return desktop.replaceChildren(...waiting);
+    const panel = document.getElementById("presence-problem").content.cloneNode(true);
+    panel.querySelector("[data-why]").textContent = explain(code);
+    const button = panel.querySelector("button");
+    desktop.replaceChildren(panel);
+    desktop.dataset.state = "presence";
+    focus(button);
+    await new Promise((resolve) => button.addEventListener("click", resolve, { once: true }));
+    desktop.dataset.state = "connecting";
+  }
 }
 
 // Resolves or throws when the session is over.

@@ -56,3 +56,42 @@ def create() -> None:
         sa.Column("attempted_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", "number", name="pk_attempt"),
     )
+    op.create_table(
+        "passkey",
+        sa.Column("credential_id", sa.Text(), nullable=False),
+        sa.Column("principal_id", sa.Text(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("public_key_spki", sa.Text(), nullable=False),
+        sa.Column("cose", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("transports", sa.Text(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_used_at", sa.BigInteger(), nullable=True),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("credential_id", name="pk_passkey"),
+        sa.ForeignKeyConstraint(["principal_id"], ["principal.id"], name="fk_passkey_principal_id"),
+    )
+    op.create_index("ix_passkey_principal", "passkey", ["principal_id"])
+    op.create_table(
+        "webauthn_challenge",
+        sa.Column("challenge_sha256", sa.Text(), nullable=False),
+        sa.Column("principal_id", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("challenge_sha256", name="pk_webauthn_challenge"),
+        sa.ForeignKeyConstraint(["principal_id"], ["principal.id"], name="fk_webauthn_challenge_principal_id"),
+    )
+    op.create_index("ix_webauthn_challenge_principal", "webauthn_challenge", ["principal_id"])
+    op.create_table(
+        "automation_key",
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("principal_id", sa.Text(), nullable=False),
+        sa.Column("public_key", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("key_id", name="pk_automation_key"),
+        sa.ForeignKeyConstraint(["principal_id"], ["principal.id"], name="fk_automation_key_principal_id"),
+    )
+    op.create_index("ix_automation_key_principal", "automation_key", ["principal_id"])

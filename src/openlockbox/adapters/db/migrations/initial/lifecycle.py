@@ -1,4 +1,4 @@
-"""The four state machines as version 0001 made them. Frozen: never edit after a release."""
+"""The state machines as version 0001 made them. Frozen: never edit after a release."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -92,6 +92,9 @@ def create() -> None:
         sa.Column("decision_reason", sa.Text(), nullable=True),
         sa.Column("granted_duration", sa.BigInteger(), nullable=True),
         sa.Column("decision_statement", sa.Text(), nullable=True),
+        sa.Column("decision_method", sa.Text(), nullable=True),
+        sa.Column("decision_key_id", sa.Text(), nullable=True),
+        sa.Column("decision_signature", sa.Text(), nullable=True),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_because", sa.Text(), nullable=False),
         sa.Column("machine", sa.Text(), nullable=False, server_default="lockbox_request"),
@@ -231,3 +234,38 @@ def create() -> None:
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
     )
+    op.create_table(
+        "access_lock",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Text(), nullable=False),
+        sa.Column("side", sa.Text(), nullable=False),
+        sa.Column("ordered_by", sa.Text(), nullable=True),
+        sa.Column("ordered_at", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("revocation_version", sa.BigInteger(), nullable=False),
+        sa.Column("confirmed_at", sa.BigInteger(), nullable=True),
+        sa.Column("lifted_by", sa.Text(), nullable=True),
+        sa.Column("lifted_at", sa.BigInteger(), nullable=True),
+        sa.Column("machine", sa.Text(), nullable=False, server_default="lock"),
+        sa.Column("prior_state", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_access_lock"),
+        sa.CheckConstraint("machine = 'lock'", name=op.f("ck_access_lock_machine")),
+        sa.ForeignKeyConstraint(
+            ["machine", "prior_state", "state"],
+            ["lifecycle_transition.machine", "lifecycle_transition.prior_state", "lifecycle_transition.state"],
+            name="fk_access_lock_transition",
+        ),
+    )
+    op.create_index(
+        "ix_access_lock_standing",
+        "access_lock",
+        ["kind", "subject_id"],
+        unique=True,
+        sqlite_where=sa.text("state <> 'lifted'"),
+        postgresql_where=sa.text("state <> 'lifted'"),
+    )
+    op.create_index("ix_access_lock_tenant", "access_lock", ["tenant_id", "ordered_at"])

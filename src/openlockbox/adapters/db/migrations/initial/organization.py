@@ -116,3 +116,20 @@ def create() -> None:
             ["service_request_id"], ["service_request.id"], name="fk_service_message_service_request_id"
         ),
     )
+    op.create_table(
+        "roster",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("signed_text", sa.Text(), nullable=False),
+        sa.Column("roster_text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "version", name="pk_roster"),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_roster_tenant_id"),
+    )
+    op.create_table(
+        "roster_code",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("code_sha256", sa.Text(), nullable=False),
+        sa.Column("ends_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_roster_code"),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name="fk_roster_code_tenant_id"),
+    )

@@ -42,7 +42,31 @@ def create() -> None:
         "log_head",
         sa.Column("tenant_id", sa.Text(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("compact_range", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", name="pk_log_head"),
+    )
+    op.create_table(
+        "log_node",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("node_index", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "level", "node_index", name="pk_log_node"),
+    )
+    op.create_table(
+        "log_document",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "sha256", name="pk_log_document"),
+    )
+    op.create_table(
+        "log_cosignature",
+        sa.Column("tenant_id", sa.Text(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "size", "name", name="pk_log_cosignature"),
     )
     op.create_table(
         "activity_entry",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-MACHINES: Final = ("jit_request", "lockbox_request", "access_grant", "session")
+MACHINES: Final = ("jit_request", "lockbox_request", "access_grant", "session", "access_lock")
 
 
 def _function(name: str, body: str) -> str:
@@ -108,6 +108,11 @@ STATEMENTS: Final = (
     _trigger("log_head_grows", "BEFORE UPDATE ON log_head", "log_grows"),
     _trigger("log_head_stays", "BEFORE DELETE ON log_head", "log_stays"),
     _trigger("log_head_not_emptied", "BEFORE TRUNCATE ON log_head", "log_stays"),
+    _trigger("log_node_stays", "BEFORE UPDATE OR DELETE ON log_node", "log_stays"),
+    _trigger("log_node_not_emptied", "BEFORE TRUNCATE ON log_node", "log_stays"),
+    _trigger("log_document_as_written", "BEFORE UPDATE ON log_document", "log_stays"),
+    _trigger("roster_stays", "BEFORE UPDATE OR DELETE ON roster", "log_stays"),
+    _trigger("roster_not_emptied", "BEFORE TRUNCATE ON roster", "log_stays"),
     _trigger("revocation_as_listed", "BEFORE UPDATE ON revocation", "log_stays"),
     _trigger("revocation_head_grows", "BEFORE UPDATE ON revocation_head", "list_grows"),
     _trigger("revocation_head_stays", "BEFORE DELETE ON revocation_head", "log_stays"),

@@ -7,6 +7,7 @@ MACHINES: Final = {
     "lockbox_request": "lockbox_request",
     "access_grant": "grant",
     "session": "session",
+    "access_lock": "lock",
 }
 
 
@@ -95,6 +96,24 @@ STATEMENTS: Final = (
         "log_is_append_only",
     ),
     _refuse("log_head_stays", "BEFORE DELETE ON log_head", "1", "log_is_append_only"),
+    _refuse(
+        "log_node_is_new",
+        "BEFORE INSERT ON log_node",
+        "EXISTS (SELECT 1 FROM log_node"
+        " WHERE tenant_id = NEW.tenant_id AND level = NEW.level AND node_index = NEW.node_index)",
+        "log_is_append_only",
+    ),
+    _refuse("log_node_as_written", "BEFORE UPDATE ON log_node", "1", "log_is_append_only"),
+    _refuse("log_node_stays", "BEFORE DELETE ON log_node", "1", "log_is_append_only"),
+    _refuse("log_document_as_written", "BEFORE UPDATE ON log_document", "1", "log_is_append_only"),
+    _refuse(
+        "roster_is_new",
+        "BEFORE INSERT ON roster",
+        "EXISTS (SELECT 1 FROM roster WHERE tenant_id = NEW.tenant_id AND version = NEW.version)",
+        "already_exists",
+    ),
+    _refuse("roster_as_signed", "BEFORE UPDATE ON roster", "1", "log_is_append_only"),
+    _refuse("roster_stays", "BEFORE DELETE ON roster", "1", "log_is_append_only"),
     _refuse("revocation_as_listed", "BEFORE UPDATE ON revocation", "1", "log_is_append_only"),
     _refuse(
         "revocation_head_grows", "BEFORE UPDATE ON revocation_head", "NEW.version < OLD.version", "log_is_append_only"
