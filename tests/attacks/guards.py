@@ -94,6 +94,8 @@ ROWS_8_TO_13: Final = (
           attack(10, "the_cut_sticks_when_the_next_list_no_longer_names_the_grant")),
     Guard(10, "no older list", "gateway/lease.py", "if revocations.version < self._highest.version:", "if False:",
           "unit/gateway/test_lease.py::test_an_older_list_is_refused_after_a_restart_too"),
+    Guard(10, "no reconnect cookie passes", "gateway/rdp/pump.py", " if share.data_type(pdu) != share.SAVE_SESSION_INFO]", "]",
+          attack(10, "the_targets_reconnect_cookie_does_not_reach_the_engineer")),
     Guard(10, "no automatic reconnect", "connectors/builtin/rdp_file.py", '        "autoreconnection enabled:i:0",\n', "",
           attack(10, "the_gateway_presents_no_reconnect_cookie_and_the_file_asks_for_none")),
     Guard(11, "the gateway itself confirms", "services/gateways.py", "uow.grants.revoking(gateway.id,",

@@ -196,7 +196,10 @@ def merge_cosigned(notes: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
     for size, note in notes:
         whole = merged.setdefault((size, note_body(note)), note)
         for line in signature_lines(note):
-            whole = add_signature(whole, line)
+            try:
+                whole = add_signature(whole, line)
+            except NoteRefused:
+                break  # it has as many as a note can have; those that stand in it count
         merged[size, note_body(note)] = whole
     return [(size, note) for (size, _), note in merged.items()]
 

@@ -4,8 +4,10 @@ It grows only by what extends it: the entries kept and the new ones together mus
 shows less than before, or other entries, is refused and named, and the copy stays as it was.
 """
 
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,11 +22,12 @@ from openlockbox.auditor.server import LogServer, NotThere
 from openlockbox.auditor.tiles import WIDTH, bundles_of, complete, split_hashes, tile_path
 from openlockbox.verification.audit import LogAudit, Notes
 from openlockbox.verification.findings import Report
-from openlockbox.verification.leaves import LeafRefused, read_leaf, split_bundle
+from openlockbox.verification.leaves import LeafRefused, read_leaf, read_opened, split_bundle
 from openlockbox.verification.pin import Pin
 from openlockbox.verification.roots import LogTree
 
 STATE: Final = "mirror.json"
+STAGED: Final = "staged"  # new entries, until they make the root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class Synced:
     before: int
     size: int
     erased: int  # documents that the server no longer has
+    withdrawn: int  # personal values that the server no longer has and the copy keeps
 
 
 class Mirror:
@@ -103,13 +107,13 @@ class Mirror:
             raise MirrorRefused("rolled_back", f"The server shows {new.size} entries; it has shown {old.size} before.")
         if new.size == old.size and new.root != old.root:
             raise MirrorRefused("split_view", f"The server shows another log of {new.size} entries than before.")
-        erased = self._grow(server, old, new, kept) if new.size > old.size else 0
+        erased, withdrawn = self._grow(server, old, new, kept) if new.size > old.size else (0, 0)
         witnessed = server.witnessed()
         self.write("witnessed", witnessed.encode()) if witnessed else None
         self.write("checkpoint", note.encode())
         self.write_state(server.tenant_id, now)
         self._drop_partial(old.size, new.size)
-        return Synced(before=old.size, size=new.size, erased=erased)
+        return Synced(before=old.size, size=new.size, erased=erased, withdrawn=withdrawn)
 
     def _kept(self, tenant_id: str) -> tuple[Checkpoint, LogTree]:
         """Return what was accepted last, and the tree over the complete bundles kept."""
@@ -130,8 +134,30 @@ class Mirror:
             raise MirrorRefused("mirror_damaged", "The kept entries do not make the kept checkpoint's root.")
         return old, tree
 
-    def _grow(self, server: LogServer, old: Checkpoint, new: Checkpoint, tree: LogTree) -> int:
-        erased = 0
+    def _grow(self, server: LogServer, old: Checkpoint, new: Checkpoint, tree: LogTree) -> tuple[int, int]:
+        staged = self.directory / STAGED
+        shutil.rmtree(staged, ignore_errors=True)  # of a run that did not end
+        try:
+            taken = self._stage(server, old, new, tree)
+            if tree.root() != new.root:
+                self._name_difference(server, old, new)
+            erased = withdrawn = 0
+            for index, width in taken:
+                for kind in ("entries", 0):
+                    name = tile_path(kind, index, width)
+                    (self.directory / name).parent.mkdir(parents=True, exist_ok=True)
+                    (staged / name).replace(self.directory / name)
+                withdrawn += self._merge_opened(index, server.opened(index))
+                first = max(old.size - index * WIDTH, 0)
+                erased += self._fetch_documents(server, self.bundle(index, width)[first:])
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        self._write_upper_tiles(tree)
+        return erased, withdrawn
+
+    def _stage(self, server: LogServer, old: Checkpoint, new: Checkpoint, tree: LogTree) -> list[tuple[int, int]]:
+        """Fetch the new bundles to the side, and return their numbers and widths: they are not believed yet."""
+        taken = []
         for index, width in bundles_of(new.size):
             if index < old.size // WIDTH:
                 continue
@@ -144,14 +170,35 @@ class Mirror:
                     raise MirrorRefused("split_view", sentence)
             hashes = [hash_leaf(leaf) for leaf in leaves]
             tree.add(hashes)
-            self.write(tile_path("entries", index, width), data)
-            self.write(tile_path(0, index, width), b"".join(hashes))
-            self.write_opened(index, server.opened(index))
-            erased += self._fetch_documents(server, leaves[max(kept, 0) :])
-        if tree.root() != new.root:
-            self._name_difference(server, old, new)
-        self._write_upper_tiles(tree)
-        return erased
+            self.write(f"{STAGED}/{tile_path('entries', index, width)}", data)
+            self.write(f"{STAGED}/{tile_path(0, index, width)}", b"".join(hashes))
+            taken.append((index, width))
+        return taken
+
+    def _merge_opened(self, index: int, data: bytes) -> int:
+        """Add the server's opened values of a bundle to those kept, which stay; return how many of them it no longer has."""
+        try:
+            kept = read_opened(self.opened(index))
+        except LeafRefused:
+            kept = {}
+        if not kept:
+            self.write_opened(index, data)  # `log verify` names what is malformed
+            return 0
+        try:
+            new = read_opened(data)
+        except LeafRefused:
+            new = {}
+        merged, withdrawn = dict(new), 0
+        for place, fields in kept.items():
+            told = new.get(place)
+            if isinstance(fields, dict):
+                told = told if isinstance(told, dict) else {}
+                withdrawn += len(fields.keys() - told.keys())
+                merged[place] = {**told, **fields}
+            else:
+                merged[place] = fields
+        self.write_opened(index, json.dumps(merged).encode())
+        return withdrawn
 
     def _fetch_documents(self, server: LogServer, leaves: list[bytes]) -> int:
         erased = 0
@@ -162,8 +209,11 @@ class Mirror:
                     continue
                 body = server.document(sha256)
                 erased += body is None
-                if body is not None:
-                    self.write_document(sha256, body)
+                if body is None:
+                    continue
+                if hashlib.sha256(body).hexdigest() != sha256:
+                    raise MirrorRefused("document_differs", f"The server shows another document than {sha256}.")
+                self.write_document(sha256, body)
         return erased
 
     def _name_difference(self, server: LogServer, old: Checkpoint, new: Checkpoint) -> None:
@@ -235,7 +285,7 @@ class Mirror:
 
     # ---- verifying ----
 
-    def verify(self, pin: Pin) -> Report:
+    def verify(self, pin: Pin, *, allow_erased: bool = False) -> Report:
         """Verify everything that is kept, as of the last run of `sync`.
 
         Raises:
@@ -248,6 +298,7 @@ class Mirror:
             pin=pin,
             documents=self.document,
             notes=Notes(checkpoint=note, witnessed=self.note("witnessed")),
+            allow_erased=allow_erased,
         )
         for leaves, opened in self._bundles(read_note(note, tenant_id).size):
             audit.take(leaves, opened)

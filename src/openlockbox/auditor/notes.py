@@ -1,6 +1,7 @@
 """Reads a checkpoint before it is verified, to know how much there is to read. Verification is `openlockbox.verification`'s."""
 
 from openlockbox.activitylog.note import Checkpoint, NoteRefused, origin_of
+from openlockbox.verification.findings import printable
 from openlockbox.verification.notes import peek_checkpoint
 
 
@@ -8,8 +9,8 @@ class MirrorRefused(Exception):
     """What a mirror or a witness does not take. `code` is stable; the sentence names what was found."""
 
     def __init__(self, code: str, sentence: str) -> None:
-        self.code, self.sentence = code, sentence
-        super().__init__(f"{code}: {sentence}")
+        self.code, self.sentence = code, printable(sentence)
+        super().__init__(f"{code}: {self.sentence}")
 
 
 def read_note(note: str, tenant_id: str) -> Checkpoint:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from openlockbox.cli.log import PIN, SERVER, TOKEN, pin_of, say
+from openlockbox.cli.log import ALLOW_ERASED, PIN, SERVER, TOKEN, pin_of, say
 
 
 @click.group()
@@ -37,10 +37,12 @@ def export(server: str, tenant_id: str, token: str | None, output: Path | None, 
 
 @evidence.command("verify")
 @PIN
+@ALLOW_ERASED
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.pass_context
-def verify(ctx: click.Context, given: str, file: Path) -> None:
+def verify(ctx: click.Context, given: str, file: Path, *, allow_erased: bool) -> None:
     """Verify FILE offline and name the first thing that is wrong. Exit code 1 then."""
     from openlockbox.verification.evidence import verify_evidence
 
-    say(ctx, verify_evidence(file.read_bytes().decode("utf-8", errors="replace"), pin_of(given)))
+    text = file.read_bytes().decode("utf-8", errors="replace")
+    say(ctx, verify_evidence(text, pin_of(given), allow_erased=allow_erased))

@@ -85,7 +85,7 @@ def trust_tenant(ctx: click.Context, tenant: str | None, roster: str | None, *, 
                     pin.tenant_id,
                     f"roster {pin.roster_root or '-'}",
                     f"version {pin.roster_version}",
-                    f"log {pin.log_size}",
+                    f"log {pin.log_size} {pin.log_root or '-'}",
                 )
                 for pin in pins.all()
             ]

@@ -16,6 +16,8 @@ PIN = click.option(
     "--pin", "given", required=True, metavar="FILE|FINGERPRINT", help="What you hold on to; see `log pin`."
 )
 
+ALLOW_ERASED = click.option("--allow-erased", is_flag=True, help="Missing documents are noted, not wrong.")
+
 
 @click.group()
 def log() -> None:
@@ -36,18 +38,21 @@ def mirror(server: str, tenant_id: str, token: str | None, directory: Path) -> N
     with Server(server, token or "") as connection:
         done = Mirror(directory).sync(LogServer(connection, tenant_id), now=system_clock())
     erased = f" {done.erased} documents have been erased." if done.erased else ""
+    if done.withdrawn:
+        erased += f" {done.withdrawn} personal values have been erased there and are kept here."
     click.echo(f"{done.size - done.before} new entries, {done.size} in all.{erased}")
 
 
 @log.command("verify")
 @PIN
+@ALLOW_ERASED
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.pass_context
-def verify(ctx: click.Context, given: str, directory: Path) -> None:
+def verify(ctx: click.Context, given: str, directory: Path, *, allow_erased: bool) -> None:
     """Verify a mirror offline: entries, roster, decisions, grants, sessions. Exit code 1 where anything is wrong."""
     from openlockbox.auditor.mirror import Mirror
 
-    say(ctx, Mirror(directory).verify(pin_of(given)))
+    say(ctx, Mirror(directory).verify(pin_of(given), allow_erased=allow_erased))
 
 
 @log.command("pin")

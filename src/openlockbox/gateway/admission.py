@@ -8,12 +8,14 @@ from typing import Final
 from openlockbox.gateway.clocks import Clocks
 from openlockbox.gateway.contract import Admitted, ConnectionRefused, Front
 from openlockbox.gateway.lease import Lease
+from openlockbox.gateway.logs import FieldLogger
 from openlockbox.gateway.pins import Pins
-from openlockbox.grants.approval import check_displayed
+from openlockbox.grants.approval import check_displayed, follow_roster
 from openlockbox.grants.displayed import Displayed
 from openlockbox.grants.grant import GrantDocument
 from openlockbox.grants.pin import TenantPin
 from openlockbox.grants.presence import PresenceProof
+from openlockbox.grants.session_start import SessionStart
 from openlockbox.grants.token import ConnectionToken
 from openlockbox.grants.trust import TrustBundle
 from openlockbox.grants.verify import (
@@ -26,7 +28,9 @@ from openlockbox.grants.verify import (
     read_token,
 )
 from openlockbox.verification.connection import Evidence, Held, verify_connection
-from openlockbox.verification.logged import Recorded, check_start_logged
+from openlockbox.verification.logged import Recorded, StartEntry, check_start_logged
+
+log = FieldLogger(__name__)
 
 MEMORY_TIME: Final = timedelta(minutes=10)  # a token lives 60 s; the rest covers a clock that is set back
 MAX_GRANTS: Final = 256  # texts kept for a reconnect; all of them are verified at each use
@@ -220,11 +224,21 @@ class Admission:
         except VerificationRefused as error:
             if error.code in {"grant_malformed", "grant_signature", "grant_mismatch"}:
                 self._grants.pop(token.grant_id, None)  # a wrong text must not stay in the way of the right one
+            self._keep_seen_roster(held.pin, evidence)
             raise refusal(error) from error
         except OSError as error:
             raise ConnectionRefused("pin_unusable", http_status=HTTPStatus.SERVICE_UNAVAILABLE) from error
         self._used.burn(token.jti)
         return Admitted(session_id=token.jti, grant=verified.grant, front=front, password_sha256=token.password_sha256)
+
+    def _keep_seen_roster(self, pin: TenantPin | None, evidence: Evidence | None) -> None:
+        """Keep a newer roster that was shown, also where its connection is refused: a removed key must not come back."""
+        if pin is None or evidence is None or not pin.roster_root:
+            return
+        try:
+            self._pins.keep(follow_roster(pin, evidence.rosters)[0])
+        except (VerificationRefused, OSError) as error:
+            log.warning("roster.not_kept", tenant_id=pin.tenant_id, detail=error)
 
     def read_for_presence(self, token_text: str) -> tuple[ConnectionToken, Displayed]:
         """Check the token, unburnt, and read from its grant whose presence is to be proved. Admission checks all of it again.
@@ -251,7 +265,9 @@ class Admission:
         except VerificationRefused as error:
             raise refusal(error) from error
 
-    def check_start(self, recorded: Recorded, *, pin: TenantPin, session_id: str, statement: str) -> None:
+    def check_start(
+        self, recorded: Recorded, *, pin: TenantPin, start: SessionStart, statement: str, about: StartEntry
+    ) -> None:
         """Check that the start stands in the tenant's log, and keep the pin. Blocks for the disk.
 
         Raises:
@@ -259,7 +275,7 @@ class Admission:
         """
         try:
             self._pins.keep(
-                check_start_logged(recorded, trust=self._trust, pin=pin, session_id=session_id, statement=statement)
+                check_start_logged(recorded, trust=self._trust, pin=pin, start=start, statement=statement, about=about)
             )
         except VerificationRefused as error:
             raise refusal(error) from error

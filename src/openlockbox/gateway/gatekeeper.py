@@ -20,9 +20,10 @@ from openlockbox.gateway.logs import FieldLogger
 from openlockbox.gateway.recording import SUFFIX, RecordingSubject, RecordingWriter
 from openlockbox.gateway.secret_store import load_secret
 from openlockbox.grants.grant import GrantDocument
-from openlockbox.grants.keys import Signer
+from openlockbox.grants.keys import Signer, encode_public_key
 from openlockbox.grants.session_start import SessionStart, seal_session_start
 from openlockbox.grants.token import ConnectionToken
+from openlockbox.verification.logged import StartEntry
 
 log = FieldLogger(__name__)
 
@@ -320,8 +321,9 @@ class CoreGatekeeper:
                     self._admission.check_start,
                     recorded,
                     pin=pin,
-                    session_id=session.session_id,
+                    start=start,
                     statement=statement,
+                    about=StartEntry(grant.resource_id, encode_public_key(self._signer.public_key)),
                 )
             except ControlPlaneRefused as error:
                 # It said no, so there is nothing to end over there, and nothing was recorded here.

@@ -22,6 +22,7 @@ from openlockbox.grants.verify import VerificationRefused
 
 log = FieldLogger(__name__)
 
+TOKEN_SECONDS: Final = 10.0  # for the first message: until then it is anybody
 ANSWER_SECONDS: Final = 60.0  # a token lives no longer
 MAX_MESSAGE: Final = 2 * MAX_SIGNATURE
 
@@ -43,7 +44,8 @@ class PresenceDesk:
         session_id = ""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                text = _field(await websocket.recv(), "token")
+                async with asyncio.timeout(TOKEN_SECONDS):
+                    text = _field(await websocket.recv(), "token")
                 await self._prefetch(text)
                 token, displayed = self._admission.read_for_presence(text)
                 session_id = token.jti

@@ -206,7 +206,7 @@ def _read_roster(text: str) -> Roster:
         origins=origins,
         keys=keys,
         recovery_keys=recovery_keys,
-        quorum=fields.integer("quorum", least=1, most=len(keys)),  # never more than could sign
+        quorum=fields.integer("quorum", least=1, most=len({key.principal_id for key in keys})),  # people, not keys
         unsigned_decisions=unsigned_decisions,
         log_keys=log_keys,
         witnesses=witnesses,

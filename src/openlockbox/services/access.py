@@ -2,7 +2,8 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -11,7 +12,7 @@ from openlockbox.domain import grant as grants
 from openlockbox.domain import session as sessions
 from openlockbox.domain.errors import GrantNotUsable, InvalidInput, NotFound, RequestSuperseded, ResourceNotReachable
 from openlockbox.domain.grant import Grant
-from openlockbox.domain.ids import GrantId, SessionId
+from openlockbox.domain.ids import CorrelationId, GrantId, SessionId
 from openlockbox.domain.session import CONNECT_TIME, Session
 from openlockbox.grants.token import ConnectionToken, seal_token
 from openlockbox.services.authority import at_provider, is_member
@@ -158,6 +159,29 @@ def end_access(work: Work, *, grant_id: GrantId, reason: str) -> Grant:
     if work.principal.id != grant.engineer:
         _tell_engineer(work, revoking)
     return revoking
+
+
+def end_what_rests_on(work: Work, key_ids: Collection[str]) -> None:
+    """End the tenant's accesses whose approval one of these keys signed: a removed key counts no more, also where it counted before."""
+    for found in work.uow.grants.unended(work.tenant_id):
+        decision = work.uow.lockbox_requests.get(found.request_id).decision
+        if decision is None or decision.key_id not in key_ids:
+            continue
+        grant = work.uow.grants.get(found.id, lock=True)
+        if not grants.is_usable(grant, work.now):
+            continue
+        version = work.uow.gateways.add_revocation("grant", grant.id, until=grant.not_after + REVOCATION_MARGIN)
+        revoking = grants.revoke(grant, by=work.principal.id, reason="", revocation_version=version, now=work.now)
+        work.uow.grants.replace(grant, revoking)
+        detail = {"side": "customer", "request": grant.request_id, "revocation_version": str(version)}
+        event = work.event(
+            "grant.revoking", subject=f"grant:{grant.id}", detail=detail | {"removed_key": decision.key_id}
+        )
+        correlation = CorrelationId(grant.service_request_id)
+        work.uow.activity.append(
+            replace(event, resource_id=grant.elevation.resource_id, correlation_id=correlation), at=work.now
+        )
+        _tell_engineer(work, revoking)
 
 
 def _tell_engineer(work: Work, grant: Grant) -> None:

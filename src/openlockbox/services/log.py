@@ -29,7 +29,7 @@ from openlockbox.domain.tenant import TenantKind
 from openlockbox.grants.keys import public_bytes
 from openlockbox.grants.roster import open_roster
 from openlockbox.grants.trust import decode_trust
-from openlockbox.services.authority import need, see_tenant
+from openlockbox.services.authority import is_member, need, see_tenant
 from openlockbox.services.ports import EntryFilter, UnitOfWork
 from openlockbox.services.work import Lockbox, Work, command, query
 
@@ -64,6 +64,8 @@ def log_keys(lockbox: Lockbox, tenant_id: TenantId) -> list[str]:
 def see_log(work: Work, tenant_id: TenantId) -> None:
     """Let those pass who may read the log; the provider's own is its operator's. Raises NotFound, NotAllowed."""
     tenant = work.uow.tenants.get(tenant_id)
+    if tenant.kind is not TenantKind.PROVIDER and not is_member(work, tenant_id):
+        raise NotFound  # recorded with the caller: a stranger's looks must not make this log grow
     work.concerns(tenant_id, f"tenant:{tenant_id}", correlation_id=tenant_id)
     if tenant.kind is TenantKind.PROVIDER:
         need(work, Role.OPERATOR)
@@ -144,27 +146,35 @@ def submit_cosignature(work: Work, *, tenant_id: TenantId, note: str) -> int:
             raise InvalidInput(field="body", problem="this log was never so")
     except (NoteRefused, NotFound) as error:
         raise InvalidInput(field="body", problem="it is no checkpoint of this log") from error
-    names = [name for name, _ in cosignatures(note, _witnesses(work, tenant_id))]
+    witnesses = _witnesses(work, tenant_id)
+    names = [name for name, _ in cosignatures(note, witnesses)]
     if not names:
         raise InvalidInput(field="body", problem="no witness on the roster signed it")
-    kept = _kept(note, names)
+    kept = _kept(note, names, log_keys(work.lockbox, tenant_id), witnesses)
     for name in names:
         work.uow.activity.add_cosignature(tenant_id, found.size, name, kept[name])
     return found.size
 
 
-def _kept(note: str, names: list[str]) -> dict[str, str]:
-    """Return for each witness the checkpoint under the log's signature and the witness's; anybody's else is dropped."""
+def _kept(note: str, names: list[str], keys: list[str], witnesses: list[str]) -> dict[str, str]:
+    """Return for each witness the checkpoint with one signature of the log and the witness's one, both checked; no other line."""
     lines = [(line.split(" ")[1], line) for line in signature_lines(note)]
     origin = note.split("\n", 1)[0]
+    signed = [f"{note_body(note)}\n{line}\n" for signer, line in lines if signer == origin]
+    own = next(text for text in signed if _opens(text, keys))
     kept: dict[str, str] = {}
     for name in names:
-        own, *others = [line for signer, line in lines if signer in {origin, name}]
-        text = f"{note_body(note)}\n{own}\n"
-        for line in others:
-            text = add_signature(text, line)
-        kept[name] = text
+        tried = [add_signature(own, line) for signer, line in lines if signer == name]
+        kept[name] = next(text for text in tried if cosignatures(text, witnesses))
     return kept
+
+
+def _opens(note: str, keys: list[str]) -> bool:
+    try:
+        open_checkpoint(note, keys)
+    except NoteRefused:
+        return False
+    return True
 
 
 def _witnesses(work: Work, tenant_id: TenantId) -> list[str]:

@@ -38,6 +38,7 @@ from openlockbox.grants.roster import (
     roster_text,
     signed_roster_text,
 )
+from openlockbox.services.access import end_what_rests_on
 from openlockbox.services.accounts import secret_digest
 from openlockbox.services.authority import in_tenant, is_member
 from openlockbox.services.lockbox_requests import latest_roster, mail
@@ -349,6 +350,7 @@ def _record_and_tell(work: Work, old: Roster | None, opened: SignedRoster, signe
         },
         document=signed,
     )
+    end_what_rests_on(work, before.keys() - after.keys())
     told = set(before.values()) | set(after.values()) | set(_keepers(work, work.tenant_id))
     people = work.uow.principals.many(told)
     for person in told & people.keys():

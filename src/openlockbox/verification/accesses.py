@@ -20,6 +20,7 @@ from openlockbox.verification.leaves import Leaf
 CUT_TIME: Final = timedelta(
     seconds=10
 )  # a gateway closes a session within 8 s of losing its lease, and a little to do it
+CLOCKS: Final = timedelta(seconds=60)  # between the clocks of a gateway and the control plane
 REPORT_TIME: Final = timedelta(seconds=60)  # until the end of a session has come from the gateway's disk into the log
 
 
@@ -58,6 +59,17 @@ class Accesses:
         self.grants: dict[str, Grant] = {}
         self.sessions: dict[str, Session] = {}
         self._gateway_keys: dict[str, str] = {}
+        self._unproven = 0  # grants of which a document, theirs or the decision's, is not here
+
+    def passed(self) -> list[str]:
+        """Say what was checked, and how much could not be. Holds where nothing is wrong."""
+        erased = self._decisions.erased["session.started"]
+        return [
+            f"{len(self.grants) - self._unproven} grants, each approved in time and no wider than approved"
+            + unchecked(self._unproven),
+            f"{len(self.sessions) - erased} sessions, each signed by its gateway and inside its grant"
+            + unchecked(erased),
+        ]
 
     def _wrong(self, code: str, leaf: Leaf, sentence: str) -> None:
         self._findings.add(code, leaf.index, sentence)
@@ -88,6 +100,7 @@ class Accesses:
             not_after=not_after,
         )
         text = self._decisions.read(leaf)
+        self._unproven += text is None or request is None or not request.decision
         if request is not None:
             request.is_granted = True
             self._compare(leaf, grant, request, text)
@@ -175,6 +188,10 @@ class Accesses:
         same = (said.session_id, said.grant_id, said.tenant_id, said.gateway_id, said.engineer_id)
         if same != (session_id, leaf.detail.get("grant"), self._tenant_id, grant.gateway, grant.engineer):
             self._wrong("session_differs", leaf, "What the gateway signed is another session.")
+        if abs(said.at - instant(leaf.at)) > CLOCKS:  # a start is logged before a byte flows; only ends are told late
+            self._wrong("session_time_differs", leaf, f"The gateway signed for {said.at}, the entry is of {leaf.at}.")
+        if not grant.not_before - CLOCKS <= said.at < grant.not_after:
+            self._wrong("session_outside_grant", leaf, "The gateway signed for a time outside of the grant.")
 
     def terminated(self, leaf: Leaf) -> None:
         """Take the end of a session: not later than its grant's, but for the time it takes to cut."""
@@ -214,3 +231,8 @@ class Accesses:
                 continue
             sentence = f"The session {session_id} has no end, though its grant ended at {grant.over_at}."
             self._findings.add("session_without_end", session.index, sentence)
+
+
+def unchecked(count: int) -> str:
+    """Say how many could not be checked."""
+    return f"; {count} not checked, their documents are missing" if count else ""

@@ -1,5 +1,6 @@
 """The rules on rosters, requests and decisions, over leaves in log order. Believes only the pin and what signatures cover. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from openlockbox.verification.findings import Findings
 from openlockbox.verification.leaves import Leaf
 
 UNSIGNED: Final = "unsigned"
+NEEDED: Final = frozenset({"roster.changed", "request.created", "request.approved", "grant.issued", "session.started"})
 METHODS: Final = (UNSIGNED, "passkey", "ed25519")
 STATEMENT_TIME: Final = timedelta(minutes=5)  # docs/spec/decision-format.md: an older statement is refused
 CLOCK_TOLERANCE: Final = timedelta(seconds=5)  # between the clocks of two web processes
@@ -74,20 +76,34 @@ class Request:
 class Decisions:
     """Follows the roster and every request up to its decision. `requests` is for the rules on grants."""
 
-    def __init__(self, tenant_id: str, root: str, documents: Documents, findings: Findings) -> None:
+    def __init__(
+        self, tenant_id: str, root: str, documents: Documents, findings: Findings, *, allow_erased: bool
+    ) -> None:
+        self._allow_erased = allow_erased
+        self.erased: Counter[str] = Counter()  # documents that are not here, by action
         self._tenant_id, self._root, self._documents, self._findings = tenant_id, root, documents, findings
         self.roster: Roster | None = None
         self.rosters = self.signed = self.unsigned = 0
         self.requests: dict[str, Request] = {}
 
     def read(self, leaf: Leaf) -> str | None:
-        """Return an entry's document; None where it is erased, which is noted, or is not what the leaf says."""
+        """Return an entry's document; None where it is not here, or is not what the leaf says.
+
+        Whether a document was erased or is withheld cannot be told apart, so one that a rule needs may only be missing where the
+        caller allows it.
+        """
         if not leaf.document:
             self._wrong("document_missing", leaf, f"{leaf.action} carries no document.")
             return None
         text = self._documents(leaf.document)
         if text is None:
-            self._findings.note("document_erased", leaf.index, f"The document of {leaf.action} has been erased.")
+            self.erased[leaf.action] += 1
+            if leaf.action in NEEDED and not self._allow_erased:
+                sentence = f"The document of {leaf.action} is erased or withheld, so nothing vouches for the entry."
+                self._wrong("document_missing", leaf, sentence)
+            else:
+                sentence = f"The document of {leaf.action} is erased or withheld; the entry was not checked."
+                self._findings.note("document_erased", leaf.index, sentence)
         elif digest(text) != leaf.document:
             self._wrong("document_differs", leaf, f"The document of {leaf.action} is not the one that was logged.")
             return None

@@ -14,9 +14,11 @@ from openlockbox.activitylog.note import Checkpoint, NoteRefused, cosignatures, 
 from openlockbox.activitylog.tree import ProofRefused, verify_consistency, verify_inclusion
 from openlockbox.grants.encoding import EnvelopeRefused, Fields, Json, parse_canonical
 from openlockbox.grants.statement import digest
+from openlockbox.verification.accesses import CLOCKS
 from openlockbox.verification.decisions import instant
 from openlockbox.verification.findings import Findings, Report
 from openlockbox.verification.leaves import Leaf, LeafRefused, read_leaf
+from openlockbox.verification.notes import peek_checkpoint
 from openlockbox.verification.personal import check_opened
 from openlockbox.verification.pin import Pin
 from openlockbox.verification.rules import Rules
@@ -24,6 +26,7 @@ from openlockbox.verification.stated import check_stated
 
 TYPE: Final = "openlockbox.evidence"
 FORMAT: Final = 1
+EXPORTED: Final = "evidence.exported"
 MAX_EVIDENCE: Final = 67_108_864
 MAX_LEAF: Final = 65_535  # a tlog-tiles entry
 _FIELDS: Final = ("type", "format", "tenant_id", "request_id", "checkpoint", "witnessed", "entries", "documents")
@@ -105,19 +108,20 @@ def open_evidence(text: str) -> Evidence:
         raise EvidenceRefused("evidence_malformed", f"This is no evidence file ({error}).") from error
 
 
-def verify_evidence(text: str, pin: Pin) -> Report:
+def verify_evidence(text: str, pin: Pin, *, allow_erased: bool = False) -> Report:
     """Check a file in numbered steps. The report's `wrong` has the first thing that does not hold, and ends there.
 
     1. The form. 2. The pin is this organization's. 3. Entries: in order, of this log, about this request. 4. The approver roster
     from the pinned root. 5. The checkpoint, under a log key that pin or roster names. 6. Every entry's inclusion. 7. Witnesses.
     8. Opened values. 9. Documents. 10. The rules on request, decision, grant and sessions. 11. What the provider states beside them.
+    `allow_erased`: documents that the rules need may be missing, and are noted.
     """
     findings, passed = Findings(), []
     try:
         evidence = open_evidence(text)
         passed.append(f"evidence on request {evidence.request_id} of {evidence.tenant_id}")
         _check_entries(evidence, pin)
-        rules = _check_roster(evidence, pin)
+        rules = _check_roster(evidence, pin, allow_erased=allow_erased)
         passed.append(f"{rules.decisions.rosters} versions of the approver roster, from the pinned root"
                       if rules.decisions.rosters and pin.roster_root else "no approver roster is pinned")  # fmt: skip
         checkpoint = _check_checkpoint(evidence, pin, rules)
@@ -128,7 +132,7 @@ def verify_evidence(text: str, pin: Pin) -> Report:
         _check_personal(evidence, findings)
         _check_documents(evidence)
         passed.append(f"{len(evidence.documents)} documents are the logged ones")
-        passed += _check_rules(evidence, pin, findings)
+        passed += _check_rules(evidence, pin, findings, allow_erased=allow_erased)
         check_stated(evidence.read, evidence.documents, evidence.request_id, findings)
         _stop_at(findings)
         passed.append("what the provider states beside them is the logged statement, and agrees with the entries")
@@ -149,21 +153,23 @@ def _stop_at(findings: Findings) -> None:
 def _check_entries(evidence: Evidence, pin: Pin) -> None:
     if pin.tenant_id not in {"", evidence.tenant_id}:
         raise EvidenceRefused("tenant_differs", f"The pin is {pin.tenant_id}'s, the evidence {evidence.tenant_id}'s.")
-    before = -1
+    before, latest = -1, ""
     for leaf in evidence.read:
         if leaf.tenant != evidence.tenant_id:
             raise EvidenceRefused("tenant_differs", "The entry is of another organization's log.", leaf.index)
         if leaf.index <= before:
             raise EvidenceRefused("entries_unordered", "The entries are not in the log's order.", leaf.index)
-        before = leaf.index
+        if leaf.at < latest and instant(leaf.at) < instant(latest) - CLOCKS:
+            raise EvidenceRefused("time_backwards", "The entry is of an earlier time than one before it.", leaf.index)
+        before, latest = leaf.index, max(leaf.at, latest)
     subject = f"request:{evidence.request_id}"
     if not any(leaf.action == "request.created" and leaf.subject == subject for leaf in evidence.read):
         raise EvidenceRefused("request_missing", f"There is no entry that creates {evidence.request_id}.")
 
 
-def _check_roster(evidence: Evidence, pin: Pin) -> Rules:
+def _check_roster(evidence: Evidence, pin: Pin, *, allow_erased: bool) -> Rules:
     findings = Findings()
-    rules = _rules(evidence, pin, findings)
+    rules = _rules(evidence, pin, findings, allow_erased=allow_erased)
     for leaf in evidence.read:
         if leaf.action == "roster.changed":
             rules.take(leaf)
@@ -173,8 +179,14 @@ def _check_roster(evidence: Evidence, pin: Pin) -> Rules:
     return rules
 
 
-def _rules(evidence: Evidence, pin: Pin, findings: Findings) -> Rules:
-    return Rules(evidence.tenant_id, root=pin.roster_root, documents=evidence.documents.get, findings=findings)
+def _rules(evidence: Evidence, pin: Pin, findings: Findings, *, allow_erased: bool) -> Rules:
+    return Rules(
+        evidence.tenant_id,
+        root=pin.roster_root,
+        documents=evidence.documents.get,
+        findings=findings,
+        allow_erased=allow_erased,
+    )
 
 
 def _check_checkpoint(evidence: Evidence, pin: Pin, rules: Rules) -> Checkpoint:
@@ -213,10 +225,14 @@ def _check_witnesses(evidence: Evidence, pin: Pin, rules: Rules) -> list[str]:
     roster = rules.decisions.roster
     if roster is None or not pin.roster_root:
         return []
-    notes = filter(None, (evidence.checkpoint, evidence.witnessed))
-    seen = max((cosignatures(note, roster.witnesses) for note in notes), key=len)
+    # An export is younger than any witness's last look. All that it is about must be under a witnessed checkpoint.
+    needed = max(leaf.index for leaf in evidence.read if leaf.action != EXPORTED)
+    covering = [
+        note for note in (evidence.checkpoint, evidence.witnessed) if note and peek_checkpoint(note).size > needed
+    ]
+    seen = max((cosignatures(note, roster.witnesses) for note in covering), key=len)
     if len(seen) < roster.witness_quorum:
-        sentence = f"The roster asks for {roster.witness_quorum} witnesses, {len(seen)} have cosigned."
+        sentence = f"The roster asks for {roster.witness_quorum} witnesses, {len(seen)} have cosigned entry {needed}."
         raise EvidenceRefused("witness_missing", sentence)
     return [f"cosigned by {', '.join(sorted(name for name, _ in seen))}"] if seen else []
 
@@ -237,16 +253,14 @@ def _check_documents(evidence: Evidence) -> None:
             raise EvidenceRefused("document_differs", "The document is not the one that was logged.", named[sha256])
 
 
-def _check_rules(evidence: Evidence, pin: Pin, findings: Findings) -> list[str]:
-    rules = _rules(evidence, pin, findings)
+def _check_rules(evidence: Evidence, pin: Pin, findings: Findings, *, allow_erased: bool) -> list[str]:
+    rules = _rules(evidence, pin, findings, allow_erased=allow_erased)
     for leaf in evidence.read:
         rules.take(leaf)
     rules.finish(instant(evidence.read[-1].at))
     _stop_at(findings)
     decisions, accesses = rules.decisions, rules.accesses
     how = "signed by a key on the roster" if decisions.signed else "not signed" if decisions.unsigned else "none"
-    return [
-        f"the decision: {how}",
-        f"{len(accesses.grants)} grants, approved in time and no wider than approved",
-        f"{len(accesses.sessions)} sessions, each signed by its gateway and inside its grant",
-    ]
+    if decisions.erased["request.approved"] + decisions.erased["request.denied"]:
+        how = "not checked, its document is missing"
+    return [f"the decision: {how}", *accesses.passed()]

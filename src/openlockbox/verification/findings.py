@@ -7,6 +7,13 @@ from typing import Final
 MOST_KEPT: Final = 200  # a forged log may have a million; the count goes on
 
 
+def printable(text: str) -> str:
+    """Escape what a terminal would obey or hide: control characters, directions, and all else that is not printable."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One thing that is wrong, or worth knowing (`is_note`). `index` is the entry's, None where it is the whole log's."""
@@ -18,7 +25,7 @@ class Finding:
 
     def __str__(self) -> str:
         place = "" if self.index is None else f"entry {self.index}: "
-        return f"{place}{self.sentence} [{self.code}]"
+        return printable(f"{place}{self.sentence} [{self.code}]")
 
 
 @dataclass(slots=True)
@@ -45,7 +52,7 @@ class Findings:
     def report(self, passed: Sequence[str]) -> "Report":
         """Say it all. What concerns the whole log comes first: where its root is wrong, nothing else is worth reading."""
         return Report(
-            passed=passed,
+            passed=[printable(sentence) for sentence in passed],
             wrong=sorted(self.wrong, key=lambda finding: finding.index is not None),
             wrong_count=self.wrong_count,
             notes=self.notes,

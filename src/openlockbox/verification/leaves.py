@@ -20,7 +20,7 @@ _FIELDS: Final = (
 # string without a backslash, and leaves with backslashes take the slow way, so this finds the same members as a JSON reader.
 _PAIRS: Final = rb'\{(?:"[^"]*+":"[^"]*+"(?:,(?=")|(?=\})))*+\}'
 _SHAPE: Final = re.compile(
-    rb'\{"action":"([^"]*+)","actor":"[^"]*+","at":"[0-9T:.-]{26}Z","correlation":"[^"]*+","detail":' + _PAIRS
+    rb'\{"action":"([^"]*+)","actor":"[^"]*+","at":"([0-9T:.-]{26}Z)","correlation":"[^"]*+","detail":' + _PAIRS
     + rb',"document":"[^"]*+","index":(0|[1-9]\d{0,15}+),"operation":"[^"]*+","personal":(' + _PAIRS
     + rb'),"resource":"[^"]*+","subject":"[^"]*+","tenant":"([^"]*+)","v":' + str(LEAF_VERSION).encode() + rb"\}"
 )  # fmt: skip
@@ -56,7 +56,7 @@ class Leaf:
     def shape(self) -> "Shape":
         """Return the part that `read_shape` reads."""
         personal = tuple(part.encode() for pair in self.personal.items() for part in pair)
-        return Shape(self.action.encode(), str(self.index).encode(), personal, self.tenant.encode())
+        return Shape(self.action.encode(), str(self.index).encode(), personal, self.tenant.encode(), self.at.encode())
 
 
 class Shape(NamedTuple):
@@ -66,6 +66,7 @@ class Shape(NamedTuple):
     place: bytes
     personal: tuple[bytes, ...]
     tenant: bytes
+    at: bytes  # of one width, so that texts compare as times
 
 
 def _texts(fields: Fields, name: str) -> dict[str, str]:
@@ -127,8 +128,9 @@ def read_shape(data: bytes) -> Shape:
     found = None if b"\\" in data else _SHAPE.fullmatch(data)
     if found is None:
         return read_leaf(data).shape()
-    action, index, personal, tenant = found.groups()
-    return Shape(action, index, tuple(personal.split(b'"')[1::2]) if len(personal) > 2 else (), tenant)  # noqa: PLR2004  {}
+    action, at, index, personal, tenant = found.groups()
+    names = tuple(personal.split(b'"')[1::2]) if len(personal) > 2 else ()  # noqa: PLR2004  {}
+    return Shape(action, index, names, tenant, at)
 
 
 def split_bundle(data: bytes) -> list[bytes]:

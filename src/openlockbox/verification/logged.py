@@ -2,22 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from datetime import timedelta
+from typing import Final, NamedTuple
 
 from openlockbox.activitylog.entry import hash_leaf
 from openlockbox.activitylog.note import Checkpoint, NoteRefused, cosignatures, open_checkpoint, origin_of, verifier_key
 from openlockbox.activitylog.tree import ProofRefused, verify_consistency, verify_inclusion
+from openlockbox.grants.encoding import parse_instant
 from openlockbox.grants.grant import GrantDocument, signed_decision
 from openlockbox.grants.keys import public_bytes
 from openlockbox.grants.pin import TenantPin
 from openlockbox.grants.roster import Roster
+from openlockbox.grants.session_start import SessionStart
 from openlockbox.grants.statement import digest
 from openlockbox.grants.trust import TrustBundle
 from openlockbox.grants.verify import VerificationRefused, refuse_unless
-from openlockbox.verification.leaves import LeafRefused, read_leaf
+from openlockbox.verification.leaves import Leaf, LeafRefused, read_leaf
 
 APPROVED: Final = "request.approved"
 STARTED: Final = "session.started"
+START_TOLERANCE: Final = timedelta(minutes=1)  # between two clocks, and for the call
+
+
+class StartEntry(NamedTuple):
+    """What an entry of a session's start says beside the start itself. The key is base64url, as it was enrolled."""
+
+    resource_id: str
+    gateway_key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,15 +141,19 @@ def _check_witnessed(
     checkpoint = read_checkpoint(witnessed.checkpoint, grant.tenant_id, trust)
     seen_by = {name for name, _ in cosignatures(witnessed.checkpoint, list(roster.witnesses))}
     refuse_unless(len(seen_by) >= roster.witness_quorum, "witness_missing", f"{len(seen_by)}")
+    # They have seen all that this gateway has seen, its last session's start too: what was hidden from them ends here.
+    refuse_unless(checkpoint.size >= pin.log_size, "witness_missing", f"at {checkpoint.size} of {pin.log_size}")
     _include(grant.log.leaf, grant.log.index, witnessed.inclusion, checkpoint)
     seen = _extend(pin, checkpoint, witnessed.consistency)
     return seen if seen.log_size >= moved.log_size else moved
 
 
 def check_start_logged(
-    recorded: Recorded, *, trust: TrustBundle, pin: TenantPin, session_id: str, statement: str
+    recorded: Recorded, *, trust: TrustBundle, pin: TenantPin, start: SessionStart, statement: str, about: StartEntry
 ) -> TenantPin:
     """Check that the session's start stands in the log as this gateway signed it, and return the moved pin.
+
+    `statement` is the gateway's signed text of `start`; `about` is what else the entry must say.
 
     Raises:
         VerificationRefused: `start_not_logged`, `checkpoint_wrong`, `inclusion_wrong`, `log_rolled_back`, `log_forked`.
@@ -150,15 +165,28 @@ def check_start_logged(
         index=recorded.index,
         tenant_id=pin.tenant_id,
         action=STARTED,
-        subject=f"session:{session_id}",
+        subject=f"session:{start.session_id}",
         document=statement,
     )
+    # S1.1  And its words are true: whoever reads the log without the statement learns the same from it.
+    _check_words(read_leaf(recorded.leaf), start, about)
     # S2  It came after everything that was seen before: an old entry is no record of what happens now.
     refuse_unless(recorded.index >= pin.log_size, "log_rolled_back", "entry")
     # S3 to S5  As steps 21 to 23.
     checkpoint = read_checkpoint(recorded.checkpoint, pin.tenant_id, trust)
     _include(recorded.leaf, recorded.index, recorded.inclusion, checkpoint)
     return _extend(pin, checkpoint, recorded.consistency)
+
+
+def _check_words(leaf: Leaf, start: SessionStart, about: StartEntry) -> None:
+    code, key = "start_not_logged", leaf.detail.get("gateway_key")
+    refuse_unless(leaf.actor == f"gateway:{start.gateway_id}", code, "actor")
+    refuse_unless(leaf.resource == about.resource_id, code, "resource")
+    refuse_unless(leaf.detail.get("grant") == start.grant_id, code, "grant")
+    refuse_unless(leaf.detail.get("engineer") == start.engineer_id, code, "engineer")
+    refuse_unless(leaf.detail.get("front") == start.front, code, "front")
+    refuse_unless(key == about.gateway_key, code, "key")
+    refuse_unless(abs(parse_instant(leaf.at) - start.at) <= START_TOLERANCE, code, "time")
 
 
 def _check_entry(

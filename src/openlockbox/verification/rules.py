@@ -29,9 +29,11 @@ RULED: Final = frozenset(
 class Rules:
     """The rules on one tenant's log. Leaves come in log order; those of other actions than RULED may be left out."""
 
-    def __init__(self, tenant_id: str, *, root: str, documents: Documents, findings: Findings) -> None:
+    def __init__(
+        self, tenant_id: str, *, root: str, documents: Documents, findings: Findings, allow_erased: bool = False
+    ) -> None:
         self._findings = findings
-        self.decisions = Decisions(tenant_id, root, documents, findings)
+        self.decisions = Decisions(tenant_id, root, documents, findings, allow_erased=allow_erased)
         self.accesses = Accesses(tenant_id, self.decisions, findings)
         self._by_action: Mapping[str, Callable[[Leaf], None]] = {
             "roster.changed": self.decisions.roster_changed,

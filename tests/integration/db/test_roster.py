@@ -17,6 +17,7 @@ from openlockbox.domain.errors import (
     RosterExists,
     StepUpRequired,
 )
+from openlockbox.domain.grant import GrantState
 from openlockbox.domain.ids import PrincipalId
 from openlockbox.grants.assertion import name_key, sign_text
 from openlockbox.grants.keys import Ed25519Signer, encode_public_key
@@ -157,6 +158,20 @@ def test_keys_are_added_and_removed_by_a_key_on_it(world):
     world.clock.advance(timedelta(minutes=1))
     assert problem(lambda: world.sign_roster(Change(unsigned_decisions=True), senna)) == "roster_signer"
     assert world.last_refusal() == ("roster.change", "roster_change_refused")
+
+
+def test_a_removal_ends_what_rests_on_the_key_and_nothing_else(world):
+    held = world.rostered("senna", "orla")
+    world.passkey("idris")
+    by_senna, by_orla = world.pending(), world.pending()
+    world.approve_signed(by_senna, held["senna"])
+    world.approve_signed(by_orla, held["orla"], by="orla")
+    world.sign_roster(Change(remove=frozenset({key_of(held["senna"])})), held["orla"], by="orla")
+    with world.lockbox.database.unit_of_work(read_only=True) as uow:
+        ended, kept = (uow.grants.find_of_request(request.id) for request in (by_senna, by_orla))
+        assert (ended.state, kept.state) == (GrantState.REVOKING, GrantState.ACTIVE)
+        assert ("grant", ended.id) in uow.gateways.revocations(world.clock.now)[1]
+    assert "grant.revoking" in world.actions()
 
 
 def test_the_quorum_changes_the_rules(world):

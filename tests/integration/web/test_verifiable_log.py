@@ -334,8 +334,11 @@ def test_a_witness_cosigns_and_the_roster_may_ask_for_it(customer):
     customer.mirror()
     status, said = customer.verify()
     assert (status, "cosigned by ambertide-witness" in said) == (0, True), said
-    file = customer.evidence(customer.whole_access())
-    status, said = customer.lockbox("evidence", "verify", str(file), "--pin", customer.root)
+    request = customer.whole_access()
+    status, said = customer.lockbox("evidence", "verify", str(customer.evidence(request)), "--pin", customer.root)
+    assert (status, "[witness_missing]" in said) == (1, True), said  # no witness has seen the access yet
+    assert customer.lockbox(*words)[0] == 0
+    status, said = customer.lockbox("evidence", "verify", str(customer.evidence(request)), "--pin", customer.root)
     assert (status, "cosigned by ambertide-witness" in said) == (0, True), said
 
 
@@ -391,7 +394,8 @@ def signing_key_of(customer: Customer) -> SigningKey:
 def test_a_roster_changed_in_the_database_is_found(customer):
     sha256 = customer.entry("roster.changed").document_sha256
     customer.tamper("UPDATE log_document SET body = replace(body, 'senna', 'sanna') WHERE sha256 = ?", sha256)
-    customer.find("document_differs")
+    status, said = customer.mirror()
+    assert (status, "document_differs" in said) == (1, True), said
 
 
 def test_a_roster_without_the_customers_signature_is_found(customer):
@@ -434,7 +438,10 @@ def test_a_personal_value_erased_is_told_and_nothing_is_wrong(customer):
         uow.activity.erase_document(AMBERTIDE, customer.entry("request.created").document_sha256)
         uow.commit()
     customer.mirror()
-    status, said = customer.verify()
+    customer.find("document_missing")
+    status, said = customer.lockbox(
+        "log", "verify", str(customer.home / "mirror"), "--pin", customer.root, "--allow-erased"
+    )
     assert (status, "[personal_erased]" in said, "[document_erased]" in said) == (0, True, True), said
 
 

@@ -238,9 +238,38 @@ def test_an_entry_edited_on_disk_is_found(mirror, server, ledger):
 def test_an_erased_document_is_told_and_no_error(mirror, server, ledger):
     ledger.documents.pop(json.loads(ledger.leaves[1])["document"])
     assert sync(mirror, server).erased == 1
-    report = mirror.verify(ledger.pin())
+    assert [finding.code for finding in mirror.verify(ledger.pin()).wrong] == ["document_missing"]
+    report = mirror.verify(ledger.pin(), allow_erased=True)
     assert report.holds
     assert [note.code for note in report.notes] == ["document_erased"]
+
+
+def test_another_document_is_not_written(mirror, server, ledger):
+    name = json.loads(ledger.leaves[1])["document"]
+    ledger.documents[name] += " "
+    assert refused(mirror, server).code == "document_differs"
+    assert mirror.document(name) is None
+
+
+def test_values_that_the_mirror_holds_are_kept(mirror, server, ledger):
+    sync(mirror, server)
+    opened = {"1": {"actor_name": ledger.opened["1"].pop("actor_name")}}
+    ledger.opened["2"]["actor_name"]["value"] = "Mallory"
+    ledger.access(2)
+    assert sync(mirror, server).withdrawn == 1
+    assert json.loads(mirror.opened(0))["1"] == opened["1"]
+    assert mirror.verify(ledger.pin()).holds
+
+
+def test_nothing_is_written_of_entries_that_do_not_make_the_root(mirror, server, ledger):
+    sync(mirror, server)
+    before = sorted(mirror.directory.rglob("*"))
+    ledger.access(2)
+    note = ledger.note()
+    ledger.rewrite(8, actor="principal:mallory")
+    server.checkpoint = lambda: note  # type: ignore[method-assign]
+    assert refused(mirror, server).code == "root_differs"
+    assert sorted(mirror.directory.rglob("*")) == before
 
 
 def test_a_session_hidden_after_its_grant_is_found(mirror, server, ledger):

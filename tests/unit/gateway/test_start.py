@@ -1,20 +1,37 @@
 """A session's start: only the log's own proof of the gateway's own words counts."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from openlockbox.grants.session_start import SessionStart
 from openlockbox.grants.verify import VerificationRefused
-from openlockbox.verification.logged import Recorded, check_start_logged
+from openlockbox.verification.logged import Recorded, StartEntry, check_start_logged
 from tests.unit.grants.log_material import NaiveLog
 from tests.unit.grants.material import CHECKPOINTS, NOW, STRANGER, TENANT, TRUST, log_with, pin_of, statement, unsigned
 
 STATEMENT = "olbx1.session-start.x"
+START = SessionStart(
+    session_id="se-1",
+    grant_id="gr-1",
+    tenant_id=TENANT,
+    gateway_id="gw-1",
+    engineer_id="principal-eng",
+    front="browser",
+    at=NOW,
+)
+ABOUT = StartEntry("/subscriptions/s/vm", "gateway-key")
+TRUE = {
+    "actor": "gateway:gw-1",
+    "resource": ABOUT.resource_id,
+    "detail": {"grant": "gr-1", "engineer": "principal-eng", "front": "browser", "gateway_key": ABOUT.gateway_key},
+}
 
 
-def started(log=None, *, signer=CHECKPOINTS, seen=5, subject="session:se-1", document=STATEMENT, **changes):
+def started(log=None, *, signer=CHECKPOINTS, seen=5, subject="session:se-1", document=STATEMENT, words=None, **changes):
     log = log or log_with(unsigned(statement()))
-    index = log.append("session.started", subject, at=NOW, document=document)
+    index = log.append("session.started", subject, document=document, **({"at": NOW} | TRUE | (words or {})))
     size = len(log.leaves)
     shown = Recorded(
         index=index,
@@ -31,7 +48,7 @@ def pinned(seen=5):
 
 
 def check(shown, pin=None):
-    return check_start_logged(shown, trust=TRUST, pin=pin or pinned(), session_id="se-1", statement=STATEMENT)
+    return check_start_logged(shown, trust=TRUST, pin=pin or pinned(), start=START, statement=STATEMENT, about=ABOUT)
 
 
 def test_a_proved_start_moves_the_pin_to_the_log_that_holds_it():
@@ -57,6 +74,13 @@ def forked():
         (started(subject="session:se-2"), "start_not_logged"),
         (started(document="another"), "start_not_logged"),
         (started(leaf=b"{}"), "start_not_logged"),
+        (started(words={"actor": "gateway:gw-2"}), "start_not_logged"),
+        (started(words={"resource": "/subscriptions/s/other"}), "start_not_logged"),
+        (started(words={"at": NOW - timedelta(minutes=2)}), "start_not_logged"),
+        (started(words={"detail": TRUE["detail"] | {"grant": "gr-2"}}), "start_not_logged"),
+        (started(words={"detail": TRUE["detail"] | {"engineer": "principal-else"}}), "start_not_logged"),
+        (started(words={"detail": TRUE["detail"] | {"front": "native"}}), "start_not_logged"),
+        (started(words={"detail": TRUE["detail"] | {"gateway_key": "other"}}), "start_not_logged"),
         (started(index=3), "start_not_logged"),
         (started(signer=STRANGER), "checkpoint_wrong"),
         (started(checkpoint="x"), "checkpoint_wrong"),

@@ -18,6 +18,7 @@ from tests.unit.grants.material import (
     WITNESS,
     Case,
     displayed,
+    evidence_for,
     grant,
     log_with,
     logged,
@@ -79,6 +80,16 @@ def _witnessed(note: str | None, *, log: NaiveLog = LOG, size: int = 6) -> Case:
             consistency=tuple(log.consistency(2, size)),
         )
     return replace(case, evidence=replace(case.evidence, witnessed=shown))
+
+
+def _witness_behind() -> Case:
+    """Show what the witnesses saw before the gateway's last session: the approval, but not that session's start."""
+    shown = Witnessed(
+        checkpoint=_note(size=4), inclusion=tuple(LOG.inclusion(2, 4)), consistency=tuple(LOG.consistency(4, 7))
+    )
+    rosters = (signed_roster(WITNESSED_ROSTER),)
+    evidence = replace(evidence_for(strict_grant(), LOG, rosters=rosters, size=7), witnessed=shown)
+    return strict_case(pin=pin_of(WITNESSED_ROSTER, LOG, 7), evidence=evidence)
 
 
 def _note(*, log: NaiveLog = LOG, size: int = 6, names: int = 2) -> str:
@@ -203,6 +214,11 @@ LOG_CASES: dict[str, tuple[str, Case, str]] = {
         "Witnesses signed the log as it was before the approval.",
         _witnessed(_note(size=2), size=6),
         "inclusion_wrong",
+    ),
+    "witness_behind_the_gateway": (
+        "Witnesses who were not shown what the gateway was shown, such as the start of its last session.",
+        _witness_behind(),
+        "witness_missing",
     ),
     "witness_checkpoint_forged": (
         "Witnesses under a checkpoint that a stranger signed.",

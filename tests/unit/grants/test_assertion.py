@@ -12,14 +12,15 @@ from webauthn.helpers.exceptions import InvalidAuthenticationResponse
 from openlockbox.grants.assertion import (
     SignatureRefused,
     SigningKey,
+    load_spki,
     name_key,
     sign_text,
     verify_assertion,
     verify_signature,
     verify_text,
 )
-from openlockbox.grants.encoding import b64url, canonical_bytes, parse_b64url
-from openlockbox.grants.keys import encode_public_key, public_bytes
+from openlockbox.grants.encoding import EnvelopeRefused, b64url, canonical_bytes, parse_b64url
+from openlockbox.grants.keys import encode_public_key, parse_public_key, public_bytes
 from openlockbox.testing.authenticator import UP, UV, SoftAuthenticator
 from tests.unit.grants.material import ADA, STRANGER
 
@@ -184,6 +185,17 @@ def test_another_kind_of_key_is_refused(spki):
     text = authenticator.sign_statement(STATEMENT)
     with pytest.raises(SignatureRefused, match="key_malformed"):
         verify_assertion(text, statement=STATEMENT, public_key_spki=spki, rp_id=RP_ID, origins=(ORIGIN,))
+
+
+WEAK = bytes(32)  # a point of small order: with it a signature of nobody's can hold
+
+
+def test_a_key_of_small_order_is_no_key():
+    with pytest.raises(EnvelopeRefused, match="weak"):
+        parse_public_key(b64url(WEAK))
+    der = bytes.fromhex("302a300506032b6570032100") + WEAK
+    with pytest.raises(SignatureRefused, match="key_malformed"):
+        load_spki(der)
 
 
 def test_an_automations_signature_counts_for_its_key_and_its_statement():

@@ -13,7 +13,7 @@ from tests.unit.grants.vector_files import VECTORS, answer
 MODULES = {module.__name__: module for module in (verify, approval, presence, logged, connection)}
 SOURCES = {name: inspect.getsource(module) for name, module in MODULES.items()}
 # Not for connections: a session's start is checked by tests/unit/gateway/test_start.py.
-NOT_FOR_CONNECTIONS = {"check_start_logged", "refuse_unless"}
+NOT_FOR_CONNECTIONS = {"check_start_logged", "_check_words", "refuse_unless"}
 
 
 def is_guard(node):

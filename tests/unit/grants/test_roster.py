@@ -170,7 +170,7 @@ def test_a_recovery_key_replaces_lost_keys():
         (roster(*KEYS, version=3, previous=TWO, quorum=2), "roster_version"),
         (roster(*KEYS, version=2, previous=ROSTER, quorum=2), "roster_previous"),
         (following(at="2020-01-01T00:00:00.000000Z"), "roster_time"),
-        (following(roster_key(ADA, "principal-bea"), KEYS[1]), "roster_key_changed"),
+        (following(roster_key(ADA, "principal-cy"), KEYS[1]), "roster_key_changed"),
         (following(roster_key(ADA, "principal-ada", added_in=2), KEYS[1]), "roster_key_changed"),
         (following(*KEYS, roster_key(STRANGER, "principal-cy")), "roster_key_changed"),
     ],

@@ -10,6 +10,8 @@ from openlockbox.activitylog.note import add_signature, cosign, witness_key
 from openlockbox.grants.encoding import b64url, canonical_bytes
 from openlockbox.grants.keys import public_bytes
 from openlockbox.grants.statement import digest
+from openlockbox.verification.audit import LogAudit, Notes
+from openlockbox.verification.findings import Findings, Report
 from openlockbox.verification.leaves import LeafRefused, read_leaf, read_shape, split_bundle
 from openlockbox.verification.pin import Pin, PinRefused, read_pin, write_pin
 from tests.ledger import HOUR, TENANT, Ledger, signer
@@ -142,12 +144,67 @@ def test_an_erased_value_is_noted(whole):
     assert [note.code for note in report.notes] == ["personal_erased"]
 
 
-def test_an_erased_document_is_noted(whole):
-    shown = digest(whole.requests["LBX-1"])
-    del whole.documents[shown]
-    report = whole.audit()
+def allowing(ledger: Ledger) -> Report:
+    """Audit where documents may be missing."""
+    audit = LogAudit(
+        ledger.tenant,
+        pin=ledger.pin(),
+        documents=ledger.documents.get,
+        notes=Notes(checkpoint=ledger.note()),
+        allow_erased=True,
+    )
+    audit.take(ledger.leaves, json.dumps(ledger.opened))
+    return audit.finish(ledger.now)
+
+
+@pytest.mark.parametrize("action", ["request.created", "request.approved", "grant.issued", "session.started"])
+def test_a_missing_document_is_wrong_unless_allowed_and_then_counted(whole, action):
+    for leaf in map(read_leaf, whole.leaves):
+        if leaf.action == action and leaf.subject.endswith("-1"):
+            del whole.documents[leaf.document]
+    assert whole.codes() == ["document_missing"]
+    report = allowing(whole)
     assert report.holds
     assert [note.code for note in report.notes] == ["document_erased"]
+    said = "\n".join(report.passed)
+    assert ("1 decisions signed, 0 not signed; 1 not checked" in said) == (action == "request.approved")
+    assert ("1 grants, each" in said) == (action in {"request.approved", "grant.issued"})
+    assert ("1 sessions, each" in said) == (action == "session.started")
+
+
+def test_a_forged_access_does_not_verify_by_withholding_documents(whole):
+    whole.request("LBX-3")
+    kept = len(whole.documents)
+    whole.decide("LBX-3", signature=b64url(bytes(64)))
+    whole.grant("LBX-3", "GRT-3")
+    whole.session("SES-3", "GRT-3", key=OTHER)
+    whole.end("SES-3", grant="GRT-3")
+    whole.documents = dict(list(whole.documents.items())[:kept])
+    assert whole.codes() == ["document_missing"] * 3
+
+
+def test_log_keys_of_a_roster_that_nobody_pinned_are_not_believed(whole):
+    pin = Pin(log_keys=(Ledger(seed=8).vkey,))
+    assert "checkpoint_refused" in whole.codes(pin=pin)
+
+
+def test_what_is_printed_has_no_control_characters(whole):
+    whole.rewrite(0, tenant="\x1b]0;VERIFIED\x07\u202e")
+    report = whole.audit()
+    assert report.wrong
+    assert all(str(finding).isprintable() for finding in report.wrong)
+    whole.add("session.reported", "session:\x1b[2J")
+    assert all(str(finding).isprintable() for finding in whole.audit().wrong)
+    assert Findings().report(["a\x1b[1Ab"]).passed == ["a\\x1b[1Ab"]
+
+
+def test_an_entry_of_an_older_time_was_written_in_later(whole):
+    whole.now -= timedelta(seconds=50)
+    whole.access(3)
+    assert whole.codes() == []
+    whole.now -= timedelta(days=1)
+    whole.add("sign_in.succeeded", "principal:senna")
+    assert whole.codes() == ["time_backwards"]
 
 
 def test_a_document_changed(whole):
@@ -375,6 +432,19 @@ def test_a_session_that_the_gateway_did_not_sign(granted):
     assert granted.codes() == ["session_signature_wrong"]
 
 
+@pytest.mark.parametrize("late", [timedelta(seconds=62), timedelta(seconds=-62), timedelta(days=40)])
+def test_a_session_that_the_gateway_signed_for_another_time(granted, late):
+    granted.now += timedelta(minutes=5)
+    kept = granted.now
+    granted.now += late
+    granted.session()
+    document = granted.documents[read_leaf(granted.leaves.pop()).document]
+    granted.now = kept
+    granted.rewrite(granted.session(), document=digest(document))
+    granted.end()
+    assert granted.codes()[0] == "session_time_differs"
+
+
 def test_a_session_without_a_signature(granted):
     at = granted.session()
     granted.rewrite(at, document="")
@@ -452,6 +522,9 @@ def test_a_roster_that_asks_for_a_witness_gets_one():
     assert ledger.codes(witnessed=by_another) == ["witness_missing"]
     ledger.access()
     assert ledger.audit(witnessed=cosigned).holds  # over the first entry
+    notes = ledger.audit(witnessed=cosigned).notes
+    assert [(note.code, "last 5 entries" in note.sentence) for note in notes] == [("not_yet_witnessed", True)]
+    assert ledger.codes(witnessed=cosigned, as_of=ledger.now + timedelta(hours=25)) == ["witness_stale"]
     ledger.rewrite(0, actor="principal:mallory")
     assert "root_differs" in ledger.codes(witnessed=cosigned)
 

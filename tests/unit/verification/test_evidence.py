@@ -1,10 +1,13 @@
 """An evidence file holds as it is; whatever is changed in it, the first thing that is wrong is named."""
 
+import base64
 import json
 
 import pytest
 
+from openlockbox.activitylog.entry import hash_leaf
 from openlockbox.activitylog.note import add_signature, cosign, witness_key
+from openlockbox.activitylog.tree import consistency_proof, root_of
 from openlockbox.grants.encoding import b64url, canonical_bytes
 from openlockbox.grants.keys import public_bytes
 from openlockbox.verification.evidence import verify_evidence
@@ -79,12 +82,15 @@ def test_each_document_flipped_is_named_or_belongs_to_the_roster(ledger, text):
         assert code_of(bent(document, ("documents", name), flip), ledger.pin()) == "document_differs"
 
 
-def test_each_document_left_out_is_noted_but_for_a_roster(ledger, text):
+def test_each_document_left_out_is_named_unless_allowed(ledger, text):
     document = json.loads(text)
     for name, body in document["documents"].items():
         less = document | {"documents": {k: v for k, v in document["documents"].items() if k != name}}
-        is_roster = json.loads(body).get("type") == "openlockbox.signed_roster" if body.startswith("{") else False
-        assert code_of(less, ledger.pin()) == ("roster_missing" if is_roster else "")
+        kind = json.loads(body).get("type") if body.startswith("{") else ""
+        is_stated = kind == "openlockbox.evidence_statement"
+        assert code_of(less, ledger.pin()) == ("" if is_stated else "document_missing")
+        allowed = verify_evidence(canonical_bytes(less).decode(), ledger.pin(), allow_erased=True)
+        assert allowed.holds == (kind != "openlockbox.signed_roster")
 
 
 def test_each_entry_left_out_is_named_unless_the_rest_stands_without_it(ledger, text):
@@ -170,5 +176,11 @@ def test_a_roster_that_asks_for_a_witness_gets_one():
     assert code_of(document | {"checkpoint": cosigned}, ledger.pin()) == ""
     witnessed = {"checkpoint": cosigned, "consistency": []}
     assert code_of(document | {"witnessed": witnessed}, ledger.pin()) == ""
+    early = ledger.note(3)  # before the grant
+    early = add_signature(early, cosign(early, "w1", witness, ledger.now))
+    hashes = [hash_leaf(entry["leaf"].encode()) for entry in document["entries"]]
+    proof = consistency_proof(3, len(hashes), lambda level, at: root_of(hashes[at << level : (at + 1) << level]))
+    old = {"checkpoint": early, "consistency": [base64.b64encode(part).decode() for part in proof]}
+    assert code_of(document | {"witnessed": old}, ledger.pin()) == "witness_missing"
     witnessed = {"checkpoint": cosigned, "consistency": ["AAAA"]}
     assert code_of(document | {"witnessed": witnessed}, ledger.pin()) == "consistency_wrong"

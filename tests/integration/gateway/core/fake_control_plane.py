@@ -177,8 +177,20 @@ class Handler(BaseHTTPRequestHandler):
             return
         with state.changed:
             state.started[session_id] = document
+            said = peek(Kind.SESSION_START, document["statement"])
             index = state.log.append(
-                "session.started", f"session:{session_id}", at=state.clock(), document=document["statement"]
+                "session.started",
+                f"session:{session_id}",
+                at=state.clock(),
+                document=document["statement"],
+                actor=f"gateway:{said['gateway_id']}",
+                resource=peek(Kind.GRANT, state.grants[said["grant_id"]])["resource_id"],
+                detail={
+                    "grant": said["grant_id"],
+                    "engineer": said["engineer_id"],
+                    "front": said["front"],
+                    "gateway_key": state.public_key,
+                },
             )
             size = index + 1
             proved = {

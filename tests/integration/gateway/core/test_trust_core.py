@@ -169,6 +169,20 @@ async def test_the_providers_own_roster_opens_nothing(strict):
     assert await strict.refusal(strict.token(grant_id="gr-p")) == "refused roster_forked 403"
 
 
+async def test_a_removal_that_was_seen_is_not_forgotten_because_it_refused_the_connection(strict):
+    from tests.unit.grants.material import BEA, roster, roster_key
+
+    both = roster(roster_key(ADA, "principal-ada"), roster_key(BEA, "principal-bea"))
+    without_ada = roster(roster_key(BEA, "principal-bea"), version=2, previous=both)
+    (file,) = strict.settings.files.tenants.glob("*.json")
+    file.unlink()
+    pins_of(strict).keep(TenantPin(tenant_id=TENANT, roster_root=digest_of(both)))
+    strict.state.rosters = [signed_roster(both), signed_roster(without_ada, BEA)]
+    assert await strict.refusal(strict.token(grant_id="gr-s")) == "refused key_not_on_roster 403"
+    strict.state.rosters = strict.state.rosters[:1]
+    assert await strict.refusal(strict.token(grant_id="gr-s")) == "refused roster_rolled_back 403"
+
+
 async def test_a_tenant_that_nobody_pinned_is_refused(rig):
     rig.settings = replace(rig.settings, first_contact=False)
     async with rig.running():

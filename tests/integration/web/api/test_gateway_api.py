@@ -14,17 +14,18 @@ from openlockbox.gateway.control_plane import read_evidence, read_recorded
 from openlockbox.grants.encoding import encode_instant
 from openlockbox.grants.gateway_request import sign_request
 from openlockbox.grants.grant import open_grant
-from openlockbox.grants.keys import Ed25519Signer, encode_public_key
+from openlockbox.grants.keys import Ed25519Signer, encode_public_key, key_id_of
 from openlockbox.grants.pin import TenantPin
 from openlockbox.grants.revocations import open_revocations
+from openlockbox.grants.session_start import open_session_start
 from openlockbox.grants.statement import digest
 from openlockbox.grants.trust import decode_trust
 from openlockbox.services import access, setup
 from openlockbox.services.deadlines import LOST_AFTER, sweep
 from openlockbox.services.gateways import revocation_version
-from openlockbox.verification.logged import check_approval_logged, check_start_logged
+from openlockbox.verification.logged import StartEntry, check_approval_logged, check_start_logged
 from openlockbox.web.gateway_api.watch import HOLD_TIME
-from tests.world import AMBERTIDE, GATEWAY
+from tests.world import AMBERTIDE, GATEWAY, MACHINE
 
 OTHER = GatewayId("gateway-2")
 NO_RECORDING = {"sha256": "", "bytes": 0, "chunks": 0}
@@ -193,12 +194,14 @@ def _pin(world, size):
 def test_the_answer_to_a_start_proves_that_the_log_holds_it_and_extends_what_was_seen(world, offered, seen):
     body = _start(world, offered, log_size=seen)
     answer = _call(world, "POST", f"/gateway/v1/sessions/{offered.id}/start", body).json()
+    key = world.gateway_signer.public_key
     moved = check_start_logged(
         read_recorded(answer),
         trust=decode_trust(world.lockbox.keys.trust()),
         pin=_pin(world, seen),
-        session_id=offered.id,
+        start=open_session_start(body["statement"], {key_id_of(key): key}),
         statement=body["statement"],
+        about=StartEntry(MACHINE, encode_public_key(key)),
     )
     with world.lockbox.database.unit_of_work(read_only=True) as uow:
         assert moved.log_size == uow.activity.size(AMBERTIDE)
