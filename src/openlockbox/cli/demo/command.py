@@ -71,6 +71,7 @@ def _interrupt(*_: object) -> None:
 
 def _tell(stage: "Stage") -> None:
     """Say where everything is and who can sign in."""
+    from openlockbox.cli.demo.cast import CUSTOMERS
     from openlockbox.cli.demo.mailbox import organization
     from openlockbox.cli.session import table
 
@@ -92,6 +93,12 @@ def _tell(stage: "Stage") -> None:
     click.echo(
         "internally if it is for an administrator, Senna gets a mail and approves, Idris connects, Senna ends it."
     )
+    click.echo(
+        "Signed decisions: add a passkey under Profile, then put it on the roster (Settings, Roster) with the code of"
+    )
+    for tenant_id, code in stage.roster_codes.items():
+        click.echo(f"  {CUSTOMERS[tenant_id]:<19} {code}")
+    click.echo("From then on only that key decides. Idris needs a passkey too, and asks anew.")
     click.echo(f"What the processes say: {stage.log_file}")
     click.echo("Ctrl-C ends the demo and removes everything that it made.")
 

@@ -15,15 +15,17 @@ from typing import Final
 import httpx
 
 from openlockbox import bootstrap
-from openlockbox.cli.demo.cast import GATEWAY, PROVIDER, PROVIDER_NAME, SECRETS, Account, add_resources, seed
+from openlockbox.cli.demo.cast import CUSTOMERS, GATEWAY, PROVIDER, PROVIDER_NAME, SECRETS, Account, add_resources, seed
 from openlockbox.cli.demo.mailbox import serve_pages
 from openlockbox.cli.installation import install, write_settings
 from openlockbox.cli.processes import child_processes
 from openlockbox.cli.supervisor import Supervisor
 from openlockbox.config import Settings, load_settings
+from openlockbox.domain.ids import TenantId
 from openlockbox.gateway.contract import Credential
 from openlockbox.gateway.enrolment import enrol
 from openlockbox.gateway.secret_store import write_secret
+from openlockbox.services.roster import issue_code
 from openlockbox.services.setup import invite_gateway
 from openlockbox.testing.desktop_processes import DesktopUnavailable
 from openlockbox.testing.desktops import (
@@ -54,6 +56,7 @@ class Stage:
     directory: Path
     settings: Settings
     accounts: Mapping[str, Account]
+    roster_codes: Mapping[TenantId, str]  # with which a customer puts its first key on its roster
     desktop: Desktop | None
     mails: Callable[[], list[Received]]
     pages: str  # address of the mail page; the codes are at "codes" below it
@@ -81,6 +84,7 @@ def build(*, port: int | None, postgres: str | None, say: Say) -> Iterator[Stage
         lockbox = bootstrap.bootstrap(settings)
         undo.callback(bootstrap.close, lockbox)
         accounts.update(seed(lockbox))
+        codes = {tenant_id: issue_code(lockbox, tenant_id=tenant_id) for tenant_id in CUSTOMERS}
         log_file = directory / "processes.log"
         # A demo has no variables of its own: those of an installation on this machine must not reach into it.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("LOCKBOX_")}
@@ -103,6 +107,7 @@ def build(*, port: int | None, postgres: str | None, say: Say) -> Iterator[Stage
             directory=directory,
             settings=settings,
             accounts=accounts,
+            roster_codes=codes,
             desktop=desktop,
             mails=lambda: sink.messages,
             pages=pages,
