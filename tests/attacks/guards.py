@@ -142,7 +142,7 @@ ROWS_14_TO_19: Final = (
           attack(16) + " -k decisions.approve"),
     Guard(16, "logs of one's own tenant", "services/authority.py",
           "    if not is_member(work, tenant_id):\n        raise NotFound\n    if not in_tenant(work, tenant_id):\n",
-          "    if False:\n", attack(16) + " -k log.tile"),
+          "    if False:\n", attack(16) + " -k views.activity"),
     Guard(16, "a member is of the tenant", "services/authority.py",
           "return work.principal.tenant_id == tenant_id or bool(in_tenant(work, tenant_id))", "return True",
           attack(16) + " -k roster.read"),
