@@ -114,6 +114,15 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner) -> str:
     return f"{body}\n{_line(checkpoint.origin, key_id, signer.sign(body.encode()))}"
 
 
+def peek_checkpoint(note_text: str) -> Checkpoint:
+    """Return the checkpoint WITHOUT looking at a signature: good for knowing how much there is to read, and nothing else.
+
+    Raises:
+        NoteRefused: `note_malformed`, `checkpoint_malformed`.
+    """
+    return _parse_body(_split(note_text)[0])
+
+
 def open_checkpoint(note_text: str, vkeys: Sequence[str]) -> Checkpoint:
     """Return the checkpoint that one of these log keys signed. A key counts where its name is the checkpoint's origin.
 

@@ -1,8 +1,7 @@
 """Reads a checkpoint before it is verified, to know how much there is to read. Verification is `openlockbox.verification`'s."""
 
-from openlockbox.activitylog.note import Checkpoint, NoteRefused, origin_of
+from openlockbox.activitylog.note import Checkpoint, NoteRefused, origin_of, peek_checkpoint
 from openlockbox.verification.findings import printable
-from openlockbox.verification.notes import peek_checkpoint
 
 
 class MirrorRefused(Exception):

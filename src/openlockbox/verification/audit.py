@@ -13,12 +13,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from openlockbox.activitylog.note import Checkpoint, NoteRefused, cosignatures, open_checkpoint, origin_of
+from openlockbox.activitylog.note import (
+    Checkpoint,
+    NoteRefused,
+    cosignatures,
+    open_checkpoint,
+    origin_of,
+    peek_checkpoint,
+)
 from openlockbox.verification.accesses import CLOCKS, unchecked
 from openlockbox.verification.decisions import Documents, instant
 from openlockbox.verification.findings import Findings, Report
 from openlockbox.verification.leaves import LeafRefused, Shape, check_text, read_leaf, read_opened, read_shape
-from openlockbox.verification.notes import peek_checkpoint
 from openlockbox.verification.personal import check_opened
 from openlockbox.verification.pin import Pin
 from openlockbox.verification.roots import WIDTH, LogTree

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from openlockbox.activitylog.entry import hash_leaf
-from openlockbox.activitylog.note import Checkpoint, NoteRefused, cosignatures, open_checkpoint, origin_of
+from openlockbox.activitylog.note import (
+    Checkpoint,
+    NoteRefused,
+    cosignatures,
+    open_checkpoint,
+    origin_of,
+    peek_checkpoint,
+)
 from openlockbox.activitylog.tree import ProofRefused, verify_consistency, verify_inclusion
 from openlockbox.grants.encoding import EnvelopeRefused, Fields, Json, parse_canonical
 from openlockbox.grants.statement import digest
@@ -18,7 +25,6 @@ from openlockbox.verification.accesses import CLOCKS
 from openlockbox.verification.decisions import instant
 from openlockbox.verification.findings import Findings, Report
 from openlockbox.verification.leaves import Leaf, LeafRefused, read_leaf
-from openlockbox.verification.notes import peek_checkpoint
 from openlockbox.verification.personal import check_opened
 from openlockbox.verification.pin import Pin
 from openlockbox.verification.rules import Rules
